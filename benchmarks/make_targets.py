@@ -1,0 +1,88 @@
+"""Make the default targets: centres of groups of people, so that each target is nobody.
+
+For every LFW person outside the benchmark split, the mean embedding of their photos is taken under
+each recognizer; k-means in the joint space finds ten groups; a target is the mean of its group.
+Only these means are kept: ten vectors per recognizer, each an average of hundreds of people.
+
+python benchmarks/make_targets.py ../shared/data/lfw dlib mobilefacenet-ms1m
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from safetensors.numpy import save_file
+from scipy.cluster.vq import kmeans2
+
+from bauta.faces.index import index_faces
+from bauta.media import read_photo
+from bauta.recognizers.zoo import get_recognizer
+
+SEED, COUNT = 7, 10
+DATA = Path(__file__).resolve().parents[1] / "src/bauta/data"
+
+
+def main() -> None:
+    """Write the targets and print how near real people come to them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lfw", type=Path)
+    parser.add_argument("recognizers", nargs="+")
+    args = parser.parse_args()
+    people = _people(args.lfw)
+    names = [photo for photos in people.values() for photo in photos]
+    found = index_faces(args.lfw, names, Path(".cache"))
+    means = {name: _means(name, args.lfw, people, found) for name in args.recognizers}
+    joint = np.hstack([m / np.linalg.norm(m - m.mean(0), axis=1).mean() for m in means.values()])
+    _, group = kmeans2(joint, COUNT, seed=SEED, minit="++", iter=50)
+    targets = {name: _targets(mean, group) for name, mean in means.items()}
+    save_file(targets, DATA / "targets.safetensors")
+    for name, table in targets.items():
+        _report(name, table, means[name], group)
+
+
+def _people(root: Path) -> dict[str, list[str]]:
+    split = json.loads((DATA / "splits/lfw-identification.json").read_text("utf-8"))
+    kept_out = {*split["protected"], *split["targets"], *split["others"]}
+    return {
+        folder.name: sorted(f"{folder.name}/{photo.name}" for photo in folder.glob("*.jpg"))[:10]
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and folder.name not in kept_out
+    }
+
+
+def _means(name, root, people, found) -> NDArray[np.float32]:  # noqa: ANN001
+    judge = get_recognizer(name)
+    rows = []
+    for photos in track(list(people.values()), description=name):
+        seen = [photo for photo in photos if found[photo] is not None]
+        if seen:
+            pixels = [read_photo(root / photo).pixels for photo in seen]
+            rows.append(judge.embed(pixels, [found[photo] for photo in seen]).mean(axis=0))
+        else:
+            rows.append(np.full_like(rows[-1], np.nan))
+    table = np.array(rows)
+    return table[~np.isnan(table).any(axis=1)]
+
+
+def _targets(means: NDArray[np.float32], group: NDArray[np.int_]) -> NDArray[np.float32]:
+    """Group means, stretched to the length that a person's embedding has."""
+    length = np.linalg.norm(means, axis=1).mean()
+    table = np.stack([means[group == index].mean(axis=0) for index in range(COUNT)])
+    return (table * length / np.linalg.norm(table, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _report(name, targets, means, group) -> None:  # noqa: ANN001
+    judge = get_recognizer(name)
+    near = 1 - ((means[:, None] - targets[None]) ** 2).sum(-1) / 2
+    print(f"{name}: groups of {np.bincount(group).tolist()} people")
+    print(f"  nearest person to each target {np.round(near.max(0), 3).tolist()}")
+    print(f"  people above the threshold at FAR 1 % {(near > judge.threshold).mean():.4f}")
+
+
+if __name__ == "__main__":
+    main()

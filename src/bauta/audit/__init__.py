@@ -1,0 +1,1 @@
+"""Measuring: metrics, verification of written files, reports."""

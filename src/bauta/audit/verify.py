@@ -1,0 +1,310 @@
+"""Verification: what recognizers make of a written, protected file, compared with the original."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bauta.audit.metrics import largest_change, psnr, ssim
+from bauta.errors import NoFaceError, UsageError
+from bauta.faces.detect import find_faces
+from bauta.faces.face import Face, overlap
+from bauta.media import read_photo
+from bauta.recognizers.base import Judge, similarity_matrix
+
+Verdict = Literal["protected", "recognisable", "unjudged"]
+#: Boxes that overlap less than this are not the same face.
+_SAME_FACE = 0.3
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one judge says of one face.
+
+    Attributes:
+        judge: name of the recognizer.
+        independent: False if its network took part in making the protection; it then only
+            informs and decides nothing.
+        before: similarity of the original face to the reference photo of the person.
+        after: similarity of the protected face to it.
+        threshold: similarity from which the judge takes two faces for one person.
+        far: false accept rate at that threshold.
+
+    """
+
+    judge: str
+    independent: bool
+    before: float
+    after: float
+    threshold: float
+    far: float
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the judge no longer takes the protected face for the person."""
+        return self.after < self.threshold
+
+
+@dataclass(frozen=True)
+class FaceReport:
+    """One face of a photo.
+
+    Attributes:
+        number: 1 for the largest face.
+        box: (left, top, right, bottom) in photo pixels.
+        chosen: whether protection was asked for this face.
+        found_after: whether the detector finds a face there in the protected file too.
+        psnr: dB, within the face's box.
+        ssim: within the face's box.
+        scores: one per judge.
+
+    """
+
+    number: int
+    box: tuple[float, float, float, float]
+    chosen: bool
+    found_after: bool
+    psnr: float
+    ssim: float
+    scores: tuple[Score, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Decided by the independent judges alone, all of which must have lost the person."""
+        independent = [score for score in self.scores if score.independent]
+        if any(not score.hidden for score in independent or self.scores):
+            return "recognisable"
+        return "protected" if independent else "unjudged"
+
+
+@dataclass(frozen=True)
+class PhotoReport:
+    """One photo: original against protected file.
+
+    Attributes:
+        original: path of the original.
+        protected: path of the protected file.
+        reference: what faces were compared with: "the original photo" or the other photos.
+        faces: the faces, largest first.
+        psnr: dB, whole photo.
+        ssim: whole photo.
+        largest_change: of any sample, in grey levels.
+        sizes: bytes of the original and of the protected file.
+        settings: how the protection was made, if known.
+        notes: what the reader should know.
+
+    """
+
+    original: Path
+    protected: Path
+    reference: str
+    faces: tuple[FaceReport, ...]
+    psnr: float
+    ssim: float
+    largest_change: int
+    sizes: tuple[int, int]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict among the chosen faces."""
+        verdicts = {face.verdict for face in self.faces if face.chosen}
+        for verdict in ("recognisable", "unjudged"):
+            if verdict in verdicts:
+                return verdict
+        return "protected"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for JSON; infinite and undefined numbers become None."""
+        return {
+            "original": str(self.original),
+            "protected": str(self.protected),
+            "verdict": self.verdict,
+            "reference": self.reference,
+            "psnr": _finite(self.psnr),
+            "ssim": _finite(self.ssim),
+            "largest_change": self.largest_change,
+            "bytes": {"original": self.sizes[0], "protected": self.sizes[1]},
+            "faces": [_face_json(face) for face in self.faces],
+            "settings": dict(self.settings),
+            "notes": list(self.notes),
+        }
+
+
+def _face_json(face: FaceReport) -> dict[str, Any]:
+    return {
+        "number": face.number,
+        "box": [round(edge, 1) for edge in face.box],
+        "chosen": face.chosen,
+        "verdict": face.verdict,
+        "found_after": face.found_after,
+        "psnr": _finite(face.psnr),
+        "ssim": _finite(face.ssim),
+        "scores": [
+            {**score.__dict__, "hidden": score.hidden, "far": score.far} for score in face.scores
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def verify(
+    original: Path,
+    protected: Path,
+    *,
+    judges: Sequence[Judge],
+    others: Sequence[Path] = (),
+    surrogates: Collection[str] = (),
+    faces: Sequence[Face] | None = None,
+    chosen: Sequence[Face] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> PhotoReport:
+    """Score a protected file as a stranger's recognizers see it.
+
+    Both files are read from disk. Faces are found anew in the protected file; where the detector
+    no longer finds one, the original's position is used, which favours the recognizer.
+
+    Args:
+        original: the original photo.
+        protected: the protected file, of the same size.
+        judges: recognizers that judge, each with a threshold.
+        others: further photos of the people; each face is compared with its best match among
+            them instead of with the original itself.
+        surrogates: identities of networks (:attr:`Judge.network_id`) that made the protection.
+        faces: faces of the original, if they are known already.
+        chosen: those that were to be protected; None: all.
+        settings: how the protection was made, for the report.
+
+    Raises:
+        NoFaceError: the original, or one of the others, has no face.
+        UsageError: the files differ in size, or there is no judge.
+        MediaError: a file cannot be read.
+
+    """
+    if not judges:
+        raise UsageError("there is no judge: name one with --judges, or fetch one")
+    before, after = read_photo(original).pixels, read_photo(protected).pixels
+    if before.shape != after.shape:
+        raise UsageError(
+            f"{protected} is {after.shape[1]}x{after.shape[0]} pixels, {original} "
+            f"{before.shape[1]}x{before.shape[0]}: verify compares a photo with its protected copy"
+        )
+    known = list(faces) if faces is not None else find_faces(before)
+    if not known:
+        raise NoFaceError(f"{original}: no face was found")
+    seen = _match(known, find_faces(after, turned=False))
+    scores = _scores(before, after, known, seen, judges, others, surrogates)
+    wanted = known if chosen is None else chosen
+    rows = tuple(
+        FaceReport(
+            number=index + 1,
+            box=face.box,
+            chosen=any(face is other for other in wanted),
+            found_after=seen[index] is not None,
+            psnr=psnr(*_boxes(before, after, face)),
+            ssim=ssim(*_boxes(before, after, face)),
+            scores=tuple(scores[index]),
+        )
+        for index, face in enumerate(known)
+    )
+    return PhotoReport(
+        original=original,
+        protected=protected,
+        reference="the other photos" if others else "the original photo",
+        faces=rows,
+        psnr=psnr(before, after),
+        ssim=ssim(before, after),
+        largest_change=largest_change(before, after),
+        sizes=(original.stat().st_size, protected.stat().st_size),
+        settings=settings or {},
+        notes=tuple(_notes(rows)),
+    )
+
+
+def _match(known: Sequence[Face], found: Sequence[Face]) -> list[Face | None]:
+    """For each known face the one found in the same place, or None."""
+    best = [max(found, key=lambda f, k=face: overlap(f, k), default=None) for face in known]
+    return [
+        match if match is not None and overlap(match, face) > _SAME_FACE else None
+        for match, face in zip(best, known, strict=True)
+    ]
+
+
+def _scores(
+    before: NDArray[np.uint8],
+    after: NDArray[np.uint8],
+    known: Sequence[Face],
+    seen: Sequence[Face | None],
+    judges: Sequence[Judge],
+    others: Sequence[Path],
+    surrogates: Collection[str],
+) -> list[list[Score]]:
+    """Scores per face and judge."""
+    now = [match or face for match, face in zip(seen, known, strict=True)]
+    references = _references(others)
+    rows: list[list[Score]] = [[] for _ in known]
+    for judge in judges:
+        original = judge.embed([before] * len(known), known)
+        protected = judge.embed([after] * len(now), now)
+        table = judge.embed(*references) if others else original
+        to_original = similarity_matrix(original, table)
+        to_protected = similarity_matrix(protected, table)
+        threshold = judge.thresholds["far-1%"] if judge.thresholds else None
+        for index in range(len(known)):
+            # With other photos at hand, the person is the one the original matches best.
+            column = int(to_original[index].argmax()) if others else index
+            rows[index].append(
+                Score(
+                    judge=judge.name,
+                    independent=judge.network_id not in surrogates,
+                    before=round(float(to_original[index, column]), 4),
+                    after=round(float(to_protected[index, column]), 4),
+                    threshold=round(judge.threshold, 4),
+                    far=threshold.far if threshold else math.nan,
+                )
+            )
+    return rows
+
+
+def _references(others: Sequence[Path]) -> tuple[list[NDArray[np.uint8]], list[Face]]:
+    """Photos and faces of the other photos, one entry per face."""
+    photos, faces = [], []
+    for path in others:
+        pixels = read_photo(path).pixels
+        found = find_faces(pixels)
+        if not found:
+            raise NoFaceError(f"{path}: no face was found, so nothing can be compared with it")
+        photos += [pixels] * len(found)
+        faces += found
+    return photos, faces
+
+
+def _boxes(
+    a: NDArray[np.uint8], b: NDArray[np.uint8], face: Face
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The part of both photos in the face's box."""
+    left, top, right, bottom = (max(0, round(edge)) for edge in face.box)
+    return a[top:bottom, left:right], b[top:bottom, left:right]
+
+
+def _notes(faces: Sequence[FaceReport]) -> list[str]:
+    notes = []
+    if any(not any(s.independent for s in face.scores) for face in faces):
+        notes.append(
+            "Every judge at hand took part in making this protection, and nobody judges their own "
+            "work: run `bauta recognizers fetch mobilefacenet-ms1m` for an independent one."
+        )
+    lost = [face.number for face in faces if face.chosen and not face.found_after]
+    if lost:
+        numbers = ", ".join(map(str, lost))
+        notes.append(f"The detector no longer finds face {numbers}; its old place was judged.")
+    return notes

@@ -1,0 +1,102 @@
+"""What the command line prints: one sink for people, one for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bauta.audit.verify import FaceReport, PhotoReport, Score
+from bauta.errors import BautaError, RegistryError, UsageError
+
+#: For people; errors and progress go to standard error so that output can be piped.
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_VERDICTS = {
+    "protected": "[green]protected[/]",
+    "recognisable": "[red]STILL RECOGNISABLE[/]",
+    "unjudged": "[yellow]not judged by anybody independent[/]",
+}
+
+
+def print_json(data: Any) -> None:
+    """Print data for programs."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+
+
+def complain(error: BautaError) -> None:
+    """Print an error for people."""
+    err.print(f"[red]error:[/] {escape(str(error))}")
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn errors of usage into exit code 2, and all others of Bauta's into 1."""
+    try:
+        yield
+    except BautaError as error:
+        complain(error)
+        raise typer.Exit(2 if isinstance(error, UsageError | RegistryError) else 1) from error
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress]:
+    """Progress on standard error; nothing when quiet or not a terminal."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=quiet or not err.is_terminal,
+    )
+    with bar:
+        yield bar
+
+
+def print_report(report: PhotoReport) -> None:
+    """Print one photo's verdict, its table, and what the reader should know."""
+    out.print(f"[bold]{escape(report.protected.name)}[/]: {_VERDICTS[report.verdict]}")
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in ("face", "judge", "before", "after", "threshold (FAR)", "verdict"):
+        table.add_column(title, justify="right" if title in ("before", "after") else "left")
+    for face in report.faces:
+        for index, score in enumerate(face.scores):
+            table.add_row(*_row(face, score, first=index == 0))
+    out.print(table)
+    sizes = " -> ".join(f"{size / 1000:,.0f} kB" for size in report.sizes)
+    out.print(
+        f"compared with {report.reference}; photo PSNR {report.psnr:.1f} dB, SSIM {report.ssim:.3f}, "
+        f"largest change {report.largest_change} of 255, {sizes}"
+    )
+    for note in report.notes:
+        out.print(f"[yellow]note:[/] {escape(note)}")
+    if report.verdict == "recognisable":
+        out.print(
+            "[yellow]try:[/] --preset strong, or a larger --epsilon (12 is visible to a trained eye)"
+        )
+
+
+def _row(face: FaceReport, score: Score, *, first: bool) -> list[str]:
+    verdict = "[green]hidden[/]" if score.hidden else "[red]recognised[/]"
+    if not face.chosen:
+        verdict = "[dim]not chosen[/]"
+    elif not score.independent:
+        verdict += " [dim](took part in making it)[/]"
+    return [
+        f"{face.number}" if first else "",
+        escape(score.judge),
+        f"{score.before:.3f}",
+        f"{score.after:.3f}",
+        f"{score.threshold:.3f} ({score.far:.1%})",
+        verdict,
+    ]

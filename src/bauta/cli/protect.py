@@ -1,0 +1,225 @@
+"""``bauta protect``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from bauta.audit.verify import PhotoReport
+from bauta.cli.output import (
+    complain,
+    err,
+    out,
+    print_json,
+    print_report,
+    progress_bar,
+    usage_errors,
+)
+from bauta.errors import BautaError, UsageError
+
+EXAMPLES = """
+Examples:
+
+  bauta protect me.jpg                      writes me-protected.jpg
+
+  bauta protect me.jpg -o out.jpg --report report.html
+
+  bauta protect album/ -o protected/ --preset fast
+
+  bauta protect group.jpg --faces 1,3 --epsilon 12
+
+  bauta protect me.jpg --goal impersonate --target somebody.jpg
+"""
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
+_STAGES = ("read", "find", "protect", "write", "verify")
+
+
+def protect_command(
+    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File to write; a folder if there are several photos."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="Protection method.")] = "tip-im",
+    preset: Annotated[
+        str, typer.Option(help="fast, balanced or strong: how long to search.")
+    ] = "balanced",
+    epsilon: Annotated[
+        float, typer.Option(help="How much change you accept, in grey levels of 255.")
+    ] = 8.0,
+    perceptual: Annotated[
+        bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
+    ] = True,
+    goal: Annotated[
+        str | None, typer.Option(help="dodge (default) or impersonate (default with --target).")
+    ] = None,
+    target: Annotated[
+        list[Path] | None,
+        typer.Option(help="Photo of a person to be taken for; repeat for several."),
+    ] = None,
+    target_search: Annotated[str, typer.Option(help="embedding or exact.")] = "embedding",
+    gain: Annotated[str, typer.Option(help="Gain over targets: max, sum, min, centre.")] = "max",
+    gamma: Annotated[float, typer.Option(help="Weight of the naturalness term (MMD).")] = 0.0,
+    faces: Annotated[
+        str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
+    ] = "all",
+    surrogate: Annotated[
+        list[str] | None, typer.Option(help="Recognizer to optimise against; repeatable.")
+    ] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Recognizer that scores the result; repeatable.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="hog or yunet.")] = "hog",
+    min_face: Annotated[
+        float | None, typer.Option(help="Smallest face to find, in pixels.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    keep_metadata: Annotated[
+        bool,
+        typer.Option("--keep-metadata", help="Keep location, serial numbers and the like."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace existing outputs (never originals).")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Protect the faces of photos from face recognition; people see them as before.
+
+    Originals are never changed. Location, serial numbers, thumbnails and maker notes are removed
+    unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed or stays recognisable,
+    2 bad usage.
+    """
+    from bauta.settings import Settings
+
+    with usage_errors():
+        settings = Settings(
+            method=method,
+            preset=preset,
+            epsilon=epsilon,
+            perceptual=perceptual,
+            goal=_goal(goal, target),
+            targets=tuple(target or ()),
+            target_search=target_search,  # type: ignore[arg-type]  # checked by the goal
+            gain=gain,  # type: ignore[arg-type]  # checked by the goal
+            gamma=gamma,
+            faces=faces,
+            surrogates=tuple(surrogate or ()),
+            judges=tuple(judge or ()),
+            detector=detector,
+            min_face=min_face,
+            seed=seed,
+            device=device,
+            metadata="keep" if keep_metadata else "private",
+        )
+        jobs = _jobs(paths, output)
+    reports, failures = _run(jobs, settings, overwrite=overwrite, quiet=json)
+    if report and reports:
+        with usage_errors():
+            _write_report(reports, report, quiet=json)
+    if json:
+        print_json({"photos": [r.to_json() for r in reports], "failures": failures})
+    else:
+        _say_goodbye(reports, keep_metadata=keep_metadata)
+    if failures or any(r.verdict == "recognisable" for r in reports):
+        raise typer.Exit(1)
+
+
+def _goal(goal: str | None, target: list[Path] | None) -> Any:
+    if goal not in (None, "dodge", "impersonate"):
+        raise UsageError(f"--goal takes dodge or impersonate, got {goal!r}")
+    return goal or ("impersonate" if target else "dodge")
+
+
+def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | None]]:
+    """Photos to protect and files to write; None lets the library name the file."""
+    files: list[tuple[Path, Path]] = []
+    for path in paths:
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            if not found:
+                raise UsageError(f"{path} holds no photo")
+            files += [(p, p.relative_to(path)) for p in found if not p.stem.endswith("-protected")]
+        else:
+            files.append((path, Path(path.name)))
+    several = len(files) > 1 or any(path.is_dir() for path in paths)
+    if output is None:
+        return [(path, None) for path, _ in files]
+    if not several and not output.is_dir():
+        return [(files[0][0], output)]
+    if output.is_file():
+        raise UsageError(f"{output} is a file, but several photos need a folder")
+    return [(path, output / name) for path, name in files]
+
+
+def _run(
+    jobs: list[tuple[Path, Path | None]], settings: Any, *, overwrite: bool, quiet: bool
+) -> tuple[list[PhotoReport], list[dict[str, str]]]:
+    """Protect one photo after the other; one that fails never stops the rest."""
+    reports: list[PhotoReport] = []
+    failures: list[dict[str, str]] = []
+    with progress_bar(quiet=quiet) as bar:
+        for source, target in jobs:
+            try:
+                reports.append(_protect_one(source, target, settings, overwrite, bar))
+            except UsageError as error:
+                complain(error)
+                raise typer.Exit(2) from error
+            except BautaError as error:
+                failures.append({"path": str(source), "error": str(error)})
+                if not quiet:
+                    complain(error)
+                continue
+            if not quiet:
+                print_report(reports[-1])
+    return reports, failures
+
+
+def _protect_one(
+    source: Path, target: Path | None, settings: Any, overwrite: bool, bar: Progress
+) -> PhotoReport:
+    from bauta.protection import protect
+
+    task = bar.add_task(source.name, total=len(_STAGES))
+    if target is not None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return protect(
+            source, target, settings=settings, overwrite=overwrite, progress=_teller(bar, task)
+        )
+    finally:
+        bar.remove_task(task)
+
+
+def _teller(bar: Progress, task: Any) -> Callable[[str, float], None]:
+    def tell(stage: str, share: float) -> None:
+        bar.update(task, completed=_STAGES.index(stage) + share)
+
+    return tell
+
+
+def _write_report(reports: list[PhotoReport], path: Path, *, quiet: bool) -> None:
+    from bauta.audit.report import write_report
+
+    written = write_report(reports, path)
+    if not quiet:
+        err.print("report: " + ", ".join(str(file) for file in written))
+
+
+def _say_goodbye(reports: list[PhotoReport], *, keep_metadata: bool) -> None:
+    if not reports:
+        return
+    if len(reports) > 1:
+        safe = sum(report.verdict == "protected" for report in reports)
+        out.print(f"[bold]{safe} of {len(reports)} photos protected[/]")
+    if not keep_metadata:
+        out.print("[dim]location, serial numbers, thumbnails and maker notes were left out[/]")

@@ -1,0 +1,60 @@
+"""``bauta verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bauta.cli.output import print_json, print_report, usage_errors
+
+EXAMPLES = """
+Examples:
+
+  bauta verify me.jpg me-protected.jpg
+
+  bauta verify me.jpg me-protected.jpg --other me-last-year.jpg --report proof.html
+"""
+
+
+def verify_command(
+    original: Annotated[Path, typer.Argument(help="The original photo.")],
+    protected: Annotated[Path, typer.Argument(help="Its protected copy.")],
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another photo of the same people to compare with; repeatable."),
+    ] = None,
+    judge: Annotated[
+        list[str] | None, typer.Option(help="Recognizer that judges; default: all installed.")
+    ] = None,
+    surrogate: Annotated[
+        list[str] | None,
+        typer.Option(help="Recognizer that made the protection, and so does not count."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Score a protected photo with recognizers, before and after.
+
+    Exit code 0 only if every face is protected from every judge that took no part; 1 if not,
+    2 for bad usage.
+    """
+    from bauta.audit.report import write_report
+    from bauta.audit.verify import verify
+    from bauta.recognizers.zoo import default_team, get_recognizer, recognizers
+
+    with usage_errors():
+        judges = [get_recognizer(name) for name in judge or default_team()[1]]
+        made_by = {get_recognizer(name).network_id for name in surrogate or () if recognizers[name]}
+        result = verify(original, protected, judges=judges, others=other or (), surrogates=made_by)
+        if report:
+            write_report([result], report)
+    if json:
+        print_json(result.to_json())
+    else:
+        print_report(result)
+    if result.verdict != "protected":
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""The optimisation engine: goals, budgets, transforms, ensembles, momentum and the loop."""

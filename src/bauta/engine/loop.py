@@ -1,0 +1,214 @@
+"""The iterative loop that every gradient method shares, in small steps that a method overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Generator, Tensor
+
+from bauta.engine.ensemble import Ensemble, fused
+from bauta.engine.momentum import Direction, Momentum, normalised
+from bauta.engine.problem import Problem
+from bauta.engine.transforms import NONE, Diversity
+from bauta.errors import UsageError
+
+#: Called with the steps done and the steps in all.
+StepProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EarlyStop:
+    """Stop a face when a held-out surrogate no longer recognises it.
+
+    A held-out surrogate has steered the result, so it must not judge it afterwards.
+
+    Attributes:
+        held_out: recognizers that take no part in the gradients.
+        distance: stop when every one of them is at least this far from the person, in units of
+            the distance at its threshold.
+        every: steps between looks.
+
+    """
+
+    held_out: Ensemble
+    own: list[Tensor] = field(default_factory=list)
+    distance: float = 1.3
+    every: int = 5
+
+
+@dataclass
+class State:
+    """What a run has reached.
+
+    Attributes:
+        delta: (B, 3, S, S) perturbation in grey levels.
+        velocity: (B, 3, S, S) accumulated direction.
+        active: (B, 1, 1, 1), 1 for faces that still change.
+        step: number of steps done.
+
+    """
+
+    delta: Tensor
+    velocity: Tensor
+    active: Tensor
+    step: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterativeMethod:
+    """Iterative sign-gradient method within a budget.
+
+    The steps that a method may override: :meth:`initial`, :meth:`gradient`, :meth:`direction`,
+    :meth:`advance`, :meth:`finished`.
+
+    Args:
+        steps: number of gradient steps.
+        step_size: size of a step in grey levels; None: ``reach`` x epsilon / steps.
+        reach: how far all steps together lead, in epsilons.
+        views: random views per step and face, over whose mean loss the gradient is taken.
+        diversity: random changes of the views.
+        momentum: rule from gradients to directions.
+        start: random start, as a share of epsilon.
+        seed: seed of all randomness.
+
+    """
+
+    steps: int = 30
+    step_size: float | None = None
+    reach: float = 2.5
+    views: int = 1
+    diversity: Diversity = Diversity()  # noqa: RUF009  frozen, so it may be shared
+    momentum: Direction = Momentum()  # noqa: RUF009  frozen, so it may be shared
+    start: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.steps < 1 or self.views < 1:
+            raise UsageError("steps and views must be at least 1")
+
+    def run(
+        self,
+        problem: Problem,
+        *,
+        stop: EarlyStop | None = None,
+        progress: StepProgress | None = None,
+    ) -> Tensor:
+        """Optimise.
+
+        Args:
+            problem: faces, goal, budget and surrogates.
+            stop: early stop on held-out surrogates, or None.
+            progress: told about every step.
+
+        Returns:
+            (B, 3, S, S) perturbations in the frame, in grey levels, within the budget.
+
+        """
+        generator = torch.Generator().manual_seed(self.seed)
+        state = self.initial(problem, generator)
+        for _ in range(self.steps):
+            with torch.no_grad():
+                self.advance(problem, state, self.direction(problem, state, generator))
+            state.step += 1
+            if progress:
+                progress(state.step, self.steps)
+            if stop and state.step % stop.every == 0 and self.finished(problem, state, stop):
+                break
+        return state.delta
+
+    def step_of(self, problem: Problem) -> float:
+        """Size of a step in grey levels."""
+        return self.step_size or self.reach * problem.budget.epsilon / self.steps
+
+    def initial(self, problem: Problem, generator: Generator) -> State:
+        """Random start, the same noise for every face."""
+        size = problem.size
+        noise = 2 * torch.rand(1, 3, size, size, generator=generator) - 1
+        noise = noise.to(problem.masks) * self.start * problem.budget.epsilon
+        count = len(problem.canvas)
+        delta = problem.project(noise.repeat(count, 1, 1, 1))
+        return State(delta, torch.zeros_like(delta), delta.new_ones(count, 1, 1, 1))
+
+    def direction(self, problem: Problem, state: State, generator: Generator) -> Tensor:
+        """Direction along which the loss grows; the state's velocity is brought up to date."""
+
+        def gradient_at(delta: Tensor) -> Tensor:
+            return self.gradient(problem, state, delta, generator)
+
+        step = self.step_of(problem)
+        state.velocity = self.momentum(state.delta, state.velocity, gradient_at, step, generator)
+        return state.velocity
+
+    def gradient(
+        self, problem: Problem, state: State, delta: Tensor, generator: Generator
+    ) -> Tensor:
+        """Gradient of the mean loss over random views, (B, 3, S, S)."""
+        del state
+        with torch.enable_grad():
+            point = delta.detach().requires_grad_(True)
+            embeddings = problem.ensemble.embed(
+                problem.canvas, problem.render(point), self.diversity, self.views, generator
+            )
+            losses = self.losses(problem, embeddings)
+            return team_gradient(problem.ensemble, losses, point) + self.extra(problem, point)
+
+    def losses(self, problem: Problem, embeddings: list[Tensor]) -> list[Tensor]:
+        """Losses to minimise, (B, V): one per member, or one in all at level "logit"."""
+        own, targets = problem.distances(embeddings)
+        choice = self.choose(problem, embeddings)
+        if problem.ensemble.level == "logit":
+            own = [fused(own, problem.ensemble.shares)]
+            targets = [fused(targets, problem.ensemble.shares)] if targets else None
+        rows = targets or [None] * len(own)
+        return [problem.goal.loss(o, t, choice) for o, t in zip(own, rows, strict=True)]
+
+    def choose(self, problem: Problem, embeddings: list[Tensor]) -> Tensor | None:
+        """(B,) index of the target that each face is drawn to; None without targets."""
+        del embeddings
+        if not problem.targets:
+            return None
+        return torch.zeros(len(problem.canvas), dtype=torch.long, device=problem.masks.device)
+
+    def extra(self, problem: Problem, delta: Tensor) -> Tensor | float:
+        """Gradient of further terms; none here."""
+        del problem, delta
+        return 0.0
+
+    def advance(self, problem: Problem, state: State, direction: Tensor) -> None:
+        """Step against ``direction`` and project onto the budget."""
+        moved = state.delta - self.step_of(problem) * direction.sign() * state.active
+        state.delta = problem.project(moved)
+
+    def finished(self, problem: Problem, state: State, stop: EarlyStop) -> bool:
+        """Freeze the faces that every held-out surrogate has lost; True when all are frozen."""
+        probe = replace(problem, ensemble=stop.held_out, own=stop.own, targets=())
+        generator = torch.Generator().manual_seed(self.seed)
+        images = problem.render(state.delta).round()
+        embeddings = stop.held_out.embed(problem.canvas, images, NONE, 1, generator)
+        own, _ = probe.distances(embeddings)
+        lost = torch.stack([d[:, 0] >= stop.distance for d in own]).all(dim=0)
+        state.active = state.active * (~lost).view(-1, 1, 1, 1)
+        return not bool(state.active.any())
+
+
+def team_gradient(
+    ensemble: Ensemble, losses: list[Tensor], point: Tensor, *, retain: bool = False
+) -> Tensor:
+    """Gradient at ``point`` of the members' (B, V) losses, put together by the ensemble's level.
+
+    ``retain`` keeps the graph for further gradients.
+    """
+    # Faces do not interact, so the gradient of the sum holds each face's own.
+    totals = [loss.mean(dim=1).sum() for loss in losses]
+    if ensemble.level != "gradient":
+        shares = ensemble.shares if len(totals) > 1 else [1.0]
+        total = torch.stack([s * t for s, t in zip(shares, totals, strict=True)]).sum()
+        return torch.autograd.grad(total, point, retain_graph=retain)[0]
+    parts = []
+    for share, total in zip(ensemble.shares, totals, strict=True):
+        part = torch.autograd.grad(total, point, retain_graph=True)[0]
+        parts.append(share * normalised(part))
+    return torch.stack(parts).sum(0)

@@ -1,0 +1,57 @@
+"""Every error that Bauta raises on purpose: one tree, each with a message that says what to do next."""
+
+
+class BautaError(Exception):
+    """Base of all errors that Bauta raises on purpose; its message is fit to show to a person."""
+
+
+class UsageError(BautaError):
+    """An argument is outside what the call accepts."""
+
+
+class MediaError(BautaError):
+    """A photo cannot be read or written."""
+
+
+class NotAnImageError(MediaError):
+    """The file is no image in a format that Bauta reads."""
+
+
+class CorruptImageError(MediaError):
+    """The file is a known image format, but truncated or damaged."""
+
+
+class AnimatedImageError(MediaError):
+    """The file holds several frames, where one photo is expected."""
+
+
+class ImageTooLargeError(MediaError):
+    """The image has more pixels than the limit (a decompression bomb, or a very large scan)."""
+
+
+class OutputExistsError(MediaError):
+    """The output would replace a file that may not be replaced."""
+
+
+class FaceError(BautaError):
+    """Something about the faces of a photo."""
+
+
+class NoFaceError(FaceError):
+    """No face was found where at least one is needed."""
+
+
+class WeightsError(BautaError):
+    """Weights are missing, have a wrong hash, or do not fit their network."""
+
+
+class RegistryError(BautaError):
+    """A name is unknown to a registry, or was registered twice."""
+
+
+class MissingExtraError(BautaError):
+    """A feature needs an optional dependency that is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        """Name the ``feature`` that is wanted and the pip ``extra`` that brings it."""
+        super().__init__(f"{feature} needs an optional part: pip install 'bauta[{extra}]'")

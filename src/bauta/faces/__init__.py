@@ -1,0 +1,1 @@
+"""Faces of a photo: detection, landmarks, regions, and the canonical frame."""

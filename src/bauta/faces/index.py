@@ -1,0 +1,104 @@
+"""The main face of every photo of a folder, kept in a file so that it is found only once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bauta.faces.detect import find_faces
+from bauta.faces.face import Face
+from bauta.media import read_photo
+
+#: Called with the photos done and the photos in all.
+Progress = Callable[[int, int], None]
+#: Part of the file's name: to be raised when detection or landmarks change.
+_VERSION = 1
+_CHUNK = 64
+
+
+def main_face(pixels: NDArray[np.uint8]) -> Face | None:
+    """The face nearest to the centre of an (H, W, 3) uint8 photo, where data sets put theirs."""
+    faces = find_faces(pixels, turned=False)
+    centre = np.array(pixels.shape[1::-1]) / 2
+    return min(faces, key=lambda f: float(np.hypot(*(_centre(f) - centre))), default=None)
+
+
+def _centre(face: Face) -> NDArray[np.float64]:
+    left, top, right, bottom = face.box
+    return np.array([(left + right) / 2, (top + bottom) / 2])
+
+
+def index_faces(
+    root: Path,
+    names: Sequence[str],
+    cache: Path,
+    *,
+    jobs: int = 0,
+    progress: Progress | None = None,
+) -> Mapping[str, Face | None]:
+    """Main faces of photos.
+
+    Args:
+        root: folder of the photos.
+        names: paths of photos, relative to ``root``.
+        cache: folder in which results are kept, by root and name.
+        jobs: processes; 0: one per processor.
+        progress: told how many of the photos that were not in the cache are done.
+
+    Returns:
+        Face, or None where none was found, by name.
+
+    """
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    file = cache / f"faces-v{_VERSION}-{digest}.npz"
+    known = _load(file)
+    missing = [name for name in names if name not in known]
+    chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
+    if chunks:
+        jobs = min(jobs or os.cpu_count() or 1, len(chunks))
+        with ProcessPoolExecutor(jobs) as pool:
+            for done, rows in enumerate(pool.map(_find_many, [root] * len(chunks), chunks), 1):
+                known.update(rows)
+                if done % 16 == 0 or done == len(chunks):
+                    _save(file, known)
+                if progress:
+                    progress(min(done * _CHUNK, len(missing)), len(missing))
+    return {name: _face(known[name]) for name in names}
+
+
+def _find_many(root: Path, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    return {name: _row(main_face(read_photo(root / name).pixels)) for name in names}
+
+
+def _row(face: Face | None) -> NDArray[np.float32]:
+    """15 numbers: box, score, landmarks; NaN for no face."""
+    if face is None:
+        return np.full(15, np.nan, dtype=np.float32)
+    return np.array([*face.box, face.score, *face.landmarks.reshape(-1)], dtype=np.float32)
+
+
+def _face(row: NDArray[np.float32]) -> Face | None:
+    if np.isnan(row[0]):
+        return None
+    left, top, right, bottom, score = (float(value) for value in row[:5])
+    return Face((left, top, right, bottom), score, row[5:].reshape(5, 2))
+
+
+def _load(file: Path) -> dict[str, NDArray[np.float32]]:
+    if not file.is_file():
+        return {}
+    with np.load(file, allow_pickle=False) as data:
+        return dict(zip(data["names"].tolist(), data["rows"], strict=True))
+
+
+def _save(file: Path, rows: Mapping[str, NDArray[np.float32]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part.npz")
+    np.savez(part, names=np.array(list(rows)), rows=np.stack(list(rows.values())))
+    part.replace(file)

@@ -1,0 +1,18 @@
+"""Photos in and out: read, write back in kind, and keep private what is private."""
+
+from bauta.media.atomic import atomic_write
+from bauta.media.photo import Photo, describe_metadata, output_suffix, photo_from_array
+from bauta.media.read import DEFAULT_MAX_PIXELS, read_photo
+from bauta.media.write import encode_photo, write_photo
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "Photo",
+    "atomic_write",
+    "describe_metadata",
+    "encode_photo",
+    "output_suffix",
+    "photo_from_array",
+    "read_photo",
+    "write_photo",
+]

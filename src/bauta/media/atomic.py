@@ -1,0 +1,122 @@
+"""Files that appear whole or not at all, and never replace what they must not."""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from bauta.errors import MediaError, OutputExistsError
+
+
+def atomic_write(
+    path: str | os.PathLike[str],
+    data: bytes,
+    *,
+    overwrite: bool = False,
+    protect: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the whole new one.
+
+    The data goes to a temporary file in the same folder, is flushed to the disk, and takes the
+    name in one step; on any failure the temporary file is removed. The permissions are those of
+    any new file (0666 less the umask). A symbolic link at ``path`` is replaced, not followed.
+
+    Args:
+        path: the file to make; its folder must exist.
+        data: the whole content.
+        overwrite: replace an existing file.
+        protect: files that may never be replaced, whatever ``overwrite`` says, under any of
+            their names (symbolic links and hard links included).
+
+    Raises:
+        OutputExistsError: ``path`` exists and ``overwrite`` is false, or it is protected.
+        MediaError: the folder is missing, or the system refuses the write.
+
+    """
+    target = Path(path)
+    check_target(target, overwrite=overwrite, protect=protect)
+    temporary = target.parent / f".bauta-{secrets.token_hex(8)}.tmp"
+    try:
+        _write_new(temporary, data)
+        _publish(temporary, target, overwrite)
+        _sync_folder(target.parent)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(
+            f"cannot write {target}: {reason}; "
+            "check the permissions of the folder and the free space"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def check_target(
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    protect: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Raise what :func:`atomic_write` would raise for ``path``, without writing anything."""
+    target = Path(path)
+    try:
+        if not target.parent.is_dir():
+            raise MediaError(f"cannot write {target}: no folder {target.parent}; make it first")
+        if target.is_dir():
+            raise MediaError(f"cannot write {target}: it is a folder; give a file name")
+        for guarded in protect:
+            if _same_file(target, Path(guarded)):
+                raise OutputExistsError(
+                    f"{target} is the original {guarded} itself, which is never replaced: "
+                    "choose another output name"
+                )
+        if not overwrite and os.path.lexists(target):
+            raise _exists(target)
+    except (OSError, ValueError) as error:
+        raise MediaError(f"cannot write {target}: {error}") from error
+
+
+def _exists(target: Path) -> OutputExistsError:
+    return OutputExistsError(f"{target} exists: choose another name, or allow overwriting")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    # Not mkstemp: its files are 0600, and reading the umask to undo that is not thread-safe.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _publish(temporary: Path, target: Path, overwrite: bool) -> None:
+    if not overwrite:
+        # A link fails where the name has been taken meanwhile; a replace would not.
+        try:
+            os.link(temporary, target)
+        except FileExistsError as error:
+            raise _exists(target) from error
+        except OSError:  # no hard links on this file system
+            if os.path.lexists(target):
+                raise _exists(target) from None
+        else:
+            return
+    temporary.replace(target)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Makes the new name itself durable; some systems cannot sync a folder, which does no harm.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,1 @@
+"""Protection methods, one per file; they register themselves by name."""

@@ -1,0 +1,1 @@
+"""Face recognizers as adapters, with gradients where they are to be surrogates."""

@@ -1,0 +1,75 @@
+"""Decision thresholds, each with the false accept rate and the data it was read on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from bauta.errors import WeightsError
+from bauta.media import atomic_write
+from bauta.weights.records import data_folder
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A similarity at which a share of impostor pairs is accepted.
+
+    Attributes:
+        similarity: accept at and above this.
+        far: share of impostor pairs accepted there.
+        tar: share of genuine pairs accepted there.
+        data: data and pairs it was measured on.
+        command: how to measure it again.
+
+    """
+
+    similarity: float
+    far: float
+    tar: float
+    data: str
+    command: str
+
+
+def user_file() -> Path:
+    """Where thresholds of the user's own evaluations are kept."""
+    return data_folder().parent / "thresholds.json"
+
+
+def save_thresholds(file: Path, name: str, table: Mapping[str, Threshold]) -> None:
+    """Put a recognizer's thresholds into a file, which keeps those of all others."""
+    tables = dict(_parse(file.read_text("utf-8"), str(file))) if file.is_file() else {}
+    tables[name] = dict(table)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(file, to_json(tables).encode(), overwrite=True)
+
+
+def thresholds_of(name: str) -> Mapping[str, Threshold]:
+    """Thresholds of a recognizer: the shipped ones, replaced by the user's own measurements."""
+    shipped = resources.files("bauta").joinpath("data/thresholds.json").read_text("utf-8")
+    table = dict(_parse(shipped).get(name, {}))
+    own = user_file()
+    if own.is_file():
+        table.update(_parse(own.read_text("utf-8"), str(own)).get(name, {}))
+    return MappingProxyType(table)
+
+
+@cache
+def _parse(text: str, source: str = "package") -> dict[str, dict[str, Threshold]]:
+    try:
+        return {
+            recognizer: {name: Threshold(**values) for name, values in table.items()}
+            for recognizer, table in json.loads(text).items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{source}: not a table of thresholds ({error}); delete it") from error
+
+
+def to_json(tables: Mapping[str, Mapping[str, Threshold]]) -> str:
+    """Return the text form of threshold tables, as the files hold it."""
+    plain = {n: {k: asdict(t) for k, t in table.items()} for n, table in sorted(tables.items())}
+    return json.dumps(plain, indent=2) + "\n"

@@ -1,0 +1,63 @@
+"""A registry of named things: one decorator registers, lookups import lazily, names have wildcards."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
+
+from bauta.errors import RegistryError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Names to objects; modules that register are imported at the first lookup of their name."""
+
+    def __init__(self, kind: str, modules: Mapping[str, str] | None = None) -> None:
+        """Create a registry.
+
+        Args:
+            kind: what it holds, for messages, such as "method".
+            modules: names that come with Bauta, and the module that registers each.
+
+        """
+        self.kind = kind
+        self._modules = dict(modules or {})
+        self._items: dict[str, T] = {}
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """Return a decorator that registers an object under ``name``.
+
+        Raises:
+            RegistryError: the name is taken.
+
+        """
+
+        def add(item: T) -> T:
+            if name in self._items:
+                raise RegistryError(f"the {self.kind} {name!r} is registered already")
+            self._items[name] = item
+            return item
+
+        return add
+
+    def __getitem__(self, name: str) -> T:
+        """Return what is registered under ``name``.
+
+        Raises:
+            RegistryError: nothing is; the message lists the closest names.
+
+        """
+        if name not in self._items and name in self._modules:
+            importlib.import_module(self._modules[name])
+        if name not in self._items:
+            close = difflib.get_close_matches(name, self.names(), n=3) or self.names()
+            raise RegistryError(f"unknown {self.kind} {name!r}; did you mean {', '.join(close)}?")
+        return self._items[name]
+
+    def names(self, pattern: str = "*") -> list[str]:
+        """Sorted names that match a shell wildcard."""
+        return sorted(fnmatch.filter({*self._modules, *self._items}, pattern))

@@ -1,0 +1,104 @@
+"""How a photo is to be protected: one object, with named presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from bauta.engine.transforms import Blur, Diversity, Jitter, Jpeg
+from bauta.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a preset stands for.
+
+    Attributes:
+        steps: gradient steps.
+        views: random views per step.
+        smallest: smallest face looked for, as a share of the photo's longer side.
+        diversity: random changes of the views.
+
+    """
+
+    steps: int
+    views: int
+    smallest: float
+    diversity: Diversity = Diversity()  # noqa: RUF009  frozen, so it may be shared
+
+
+_ROBUST = Diversity(jitter=Jitter(), transforms=(Blur(), Jpeg(probability=0.25)))
+
+#: Presets by name: how much time to spend on finding faces and on protecting them.
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "fast": Preset(steps=10, views=2, smallest=0.04),
+        "balanced": Preset(steps=20, views=4, smallest=0.02),
+        "strong": Preset(steps=60, views=6, smallest=0.01, diversity=_ROBUST),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a photo is to be protected.
+
+    Attributes:
+        method: name of the method.
+        preset: "fast", "balanced" or "strong".
+        epsilon: largest change of any sample, in grey levels (0-255).
+        perceptual: allow less on smooth areas, where changes are seen more easily.
+        goal: "dodge" (not to be recognised as oneself) or "impersonate" (to be taken for one of
+            the targets).
+        targets: photos of the people to be taken for; empty: identities that are nobody's.
+        target_search: "embedding" or "exact", for impersonation.
+        gain: "max", "sum", "min" or "centre", for impersonation.
+        gamma: weight of the naturalness term.
+        faces: "all", "largest", or numbers such as "1,3".
+        surrogates: recognizers to optimise against; empty: chosen from what is installed.
+        judges: recognizers that score the result; empty: all that are installed.
+        detector: "hog" or "yunet".
+        min_face: smallest face to find, in pixels; None: as the preset says.
+        region: face region that may change.
+        seed: seed of all randomness.
+        device: where to compute, such as "cpu" or "cuda".
+        metadata: "private" or "keep", see :mod:`bauta.media`.
+
+    """
+
+    method: str = "tip-im"
+    preset: str = "balanced"
+    epsilon: float = 8.0
+    perceptual: bool = True
+    goal: Literal["dodge", "impersonate"] = "dodge"
+    targets: tuple[Path, ...] = ()
+    target_search: Literal["embedding", "exact"] = "embedding"
+    gain: Literal["max", "sum", "min", "centre"] = "max"
+    gamma: float = 0.0
+    faces: str = "all"
+    surrogates: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    detector: str = "hog"
+    min_face: float | None = None
+    region: str = "head"
+    seed: int = 0
+    device: str = "cpu"
+    metadata: Literal["private", "keep"] = "private"
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without the photo."""
+        if self.preset not in PRESETS:
+            raise UsageError(f"unknown preset {self.preset!r}: use {', '.join(PRESETS)}")
+        if not 1 <= self.epsilon <= 64:
+            raise UsageError(f"epsilon must be between 1 and 64 grey levels, got {self.epsilon}")
+        if self.gamma < 0:
+            raise UsageError(f"gamma must not be negative, got {self.gamma}")
+        if self.targets and self.goal != "impersonate":
+            raise UsageError("targets are for the goal impersonate")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; of target photos only their number, since their names may be personal."""
+        return {**asdict(self), "targets": len(self.targets)}

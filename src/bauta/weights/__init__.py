@@ -1,0 +1,1 @@
+"""Weight files: their records, where they lie, and the explicit fetching of those that do not ship."""
