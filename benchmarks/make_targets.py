@@ -1,7 +1,7 @@
 """Make the default targets: centres of groups of people, so that each target is nobody.
 
-For every LFW person outside the benchmark split, the mean embedding of their photos is taken under
-each recognizer; k-means in the joint space finds ten groups; a target is the mean of its group.
+For every LFW person outside the benchmark split, the mean embedding of up to three photos is taken
+under each recognizer; k-means in the joint space finds ten groups; a target is its group's mean.
 Only these means are kept: ten vectors per recognizer, each an average of hundreds of people.
 
 python benchmarks/make_targets.py ../shared/data/lfw dlib mobilefacenet-ms1m
@@ -49,13 +49,13 @@ def _people(root: Path) -> dict[str, list[str]]:
     split = json.loads((DATA / "splits/lfw-identification.json").read_text("utf-8"))
     kept_out = {*split["protected"], *split["targets"], *split["others"]}
     return {
-        folder.name: sorted(f"{folder.name}/{photo.name}" for photo in folder.glob("*.jpg"))[:10]
+        folder.name: sorted(f"{folder.name}/{photo.name}" for photo in folder.glob("*.jpg"))[:3]
         for folder in sorted(root.iterdir())
         if folder.is_dir() and folder.name not in kept_out
     }
 
 
-def _means(name, root, people, found) -> NDArray[np.float32]:  # noqa: ANN001
+def _means(name, root, people, found) -> NDArray[np.float32]:
     judge = get_recognizer(name)
     rows = []
     for photos in track(list(people.values()), description=name):
@@ -76,7 +76,7 @@ def _targets(means: NDArray[np.float32], group: NDArray[np.int_]) -> NDArray[np.
     return (table * length / np.linalg.norm(table, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _report(name, targets, means, group) -> None:  # noqa: ANN001
+def _report(name, targets, means, group) -> None:
     judge = get_recognizer(name)
     near = 1 - ((means[:, None] - targets[None]) ** 2).sum(-1) / 2
     print(f"{name}: groups of {np.bincount(group).tolist()} people")

@@ -1,4 +1,4 @@
-"""Every error that Bauta raises on purpose: one tree, each with a message that says what to do next."""
+"""Every error that Bauta raises on purpose: one tree; each message says what to do next."""
 
 
 class BautaError(Exception):

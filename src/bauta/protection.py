@@ -63,6 +63,7 @@ def protect(
     out: str | Path | None = None,
     *,
     settings: Settings | None = None,
+    others: Sequence[Path] = (),
     overwrite: bool = False,
     progress: StageProgress | None = None,
     **options: Any,
@@ -73,6 +74,7 @@ def protect(
         path: the photo; it is never changed.
         out: the file to write; None: beside the photo, with ``-protected`` in its name.
         settings: how; or give its fields as keywords, such as ``epsilon=12``.
+        others: further photos of the same people, to score against instead of the original.
         overwrite: replace an existing output.
         progress: told the stage and its share done.
         options: fields of :class:`Settings`.
@@ -115,6 +117,7 @@ def protect(
             source,
             target,
             judges=judges,
+            others=others,
             surrogates={s.network_id for s in surrogates},
             faces=result.faces,
             chosen=result.chosen,
@@ -199,13 +202,14 @@ def protect_pixels(
         deltas, masks = [], []
         for start in range(0, len(chosen), _BATCH):
             some = chosen[start : start + _BATCH]
-            problem = _problem(pixels, some, settings, surrogates, grey=grey)
+            photos = [pixels] * len(some)
+            problem = build_problem(photos, some, settings, surrogates, grey=[grey] * len(some))
             share = start / len(chosen), len(some) / len(chosen)
 
             def step(done: int, total: int, share: tuple[float, float] = share) -> None:
                 watch.tell("protect", share[0] + share[1] * done / total)
 
-            deltas.append(_method(settings).run(problem, progress=step).cpu())
+            deltas.append(build_method(settings).run(problem, progress=step).cpu())
             masks.append(problem.masks.cpu())
         out = render_into_photo(
             pixels,
@@ -218,7 +222,8 @@ def protect_pixels(
     return Protected(out, faces, chosen, watch.seconds)
 
 
-def _method(settings: Settings) -> IterativeMethod:
+def build_method(settings: Settings) -> IterativeMethod:
+    """Return the method that the settings name, with its preset's effort."""
     preset = PRESETS[settings.preset]
     options: dict[str, Any] = {}
     if settings.method == "tip-im":
@@ -232,16 +237,25 @@ def _method(settings: Settings) -> IterativeMethod:
     )
 
 
-def _problem(
-    pixels: NDArray[np.uint8],
+def build_problem(
+    photos: Sequence[NDArray[np.uint8]],
     faces: Sequence[Face],
     settings: Settings,
     surrogates: Sequence[Recognizer],
     *,
-    grey: bool,
+    grey: Sequence[bool] | None = None,
 ) -> Problem:
-    """Faces of one photo as an optimisation problem."""
-    canvas = cut_canvas([pixels] * len(faces), faces).to(settings.device)
+    """Faces as one optimisation problem.
+
+    Args:
+        photos: per face, the (H, W, 3) uint8 RGB photo it is in.
+        faces: N faces.
+        settings: how to protect them.
+        surrogates: recognizers with gradients.
+        grey: per face, whether its photo is to stay without colour.
+
+    """
+    canvas = cut_canvas(photos, faces).to(settings.device)
     ensemble = Ensemble(surrogates, bf16=native_bf16(settings.device))
     generator = torch.Generator().manual_seed(settings.seed)
     diversity = PRESETS[settings.preset].diversity
@@ -250,15 +264,17 @@ def _problem(
     if settings.perceptual:
         budget = Perceptual(settings.epsilon)
     masks = torch.stack([region_mask(face, (settings.region,)) for face in faces])
+    ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
     return Problem(
         canvas=canvas,
         masks=masks.to(settings.device),
+        faces=ovals.to(settings.device),
         ensemble=ensemble,
         goal=goal,
         budget=budget,
         own=own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator),
         targets=_targets(settings, surrogates) if goal.targeted else [],
-        grey=torch.full((len(faces),), grey, device=settings.device),
+        grey=torch.tensor(grey or [False] * len(faces), device=settings.device),
     )
 
 

@@ -1,4 +1,4 @@
-"""A registry of named things: one decorator registers, lookups import lazily, names have wildcards."""
+"""A registry of named things: one decorator registers, lookups import lazily."""
 
 from __future__ import annotations
 

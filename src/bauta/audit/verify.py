@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -148,7 +149,8 @@ def _face_json(face: FaceReport) -> dict[str, Any]:
         "psnr": _finite(face.psnr),
         "ssim": _finite(face.ssim),
         "scores": [
-            {**score.__dict__, "hidden": score.hidden, "far": score.far} for score in face.scores
+            {**score.__dict__, "hidden": score.hidden, "far": _finite(score.far)}
+            for score in face.scores
         ],
     }
 
@@ -201,7 +203,7 @@ def verify(
     known = list(faces) if faces is not None else find_faces(before)
     if not known:
         raise NoFaceError(f"{original}: no face was found")
-    seen = _match(known, find_faces(after, turned=False))
+    seen = _match(known, find_faces(after))
     scores = _scores(before, after, known, seen, judges, others, surrogates)
     wanted = known if chosen is None else chosen
     rows = tuple(
@@ -219,7 +221,7 @@ def verify(
     return PhotoReport(
         original=original,
         protected=protected,
-        reference="the other photos" if others else "the original photo",
+        reference="the other photos" if others else "the original photo itself (the hardest case)",
         faces=rows,
         psnr=psnr(before, after),
         ssim=ssim(before, after),
@@ -232,7 +234,7 @@ def verify(
 
 def _match(known: Sequence[Face], found: Sequence[Face]) -> list[Face | None]:
     """For each known face the one found in the same place, or None."""
-    best = [max(found, key=lambda f, k=face: overlap(f, k), default=None) for face in known]
+    best = [max(found, key=partial(overlap, face), default=None) for face in known]
     return [
         match if match is not None and overlap(match, face) > _SAME_FACE else None
         for match, face in zip(best, known, strict=True)
@@ -291,7 +293,7 @@ def _references(others: Sequence[Path]) -> tuple[list[NDArray[np.uint8]], list[F
 def _boxes(
     a: NDArray[np.uint8], b: NDArray[np.uint8], face: Face
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The part of both photos in the face's box."""
+    """Cut the face's box out of both photos."""
     left, top, right, bottom = (max(0, round(edge)) for edge in face.box)
     return a[top:bottom, left:right], b[top:bottom, left:right]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -19,6 +19,9 @@ from bauta.errors import BautaError, RegistryError, UsageError
 #: For people; errors and progress go to standard error so that output can be piped.
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    # Into a file or a pipe, tables keep their columns whole.
+    out.width = 140
 
 _VERDICTS = {
     "protected": "[green]protected[/]",
@@ -68,21 +71,23 @@ def print_report(report: PhotoReport) -> None:
     out.print(f"[bold]{escape(report.protected.name)}[/]: {_VERDICTS[report.verdict]}")
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for title in ("face", "judge", "before", "after", "threshold (FAR)", "verdict"):
-        table.add_column(title, justify="right" if title in ("before", "after") else "left")
+        justify: JustifyMethod = "right" if title in ("before", "after") else "left"
+        table.add_column(title, justify=justify, no_wrap=title == "judge")
     for face in report.faces:
         for index, score in enumerate(face.scores):
             table.add_row(*_row(face, score, first=index == 0))
     out.print(table)
     sizes = " -> ".join(f"{size / 1000:,.0f} kB" for size in report.sizes)
     out.print(
-        f"compared with {report.reference}; photo PSNR {report.psnr:.1f} dB, SSIM {report.ssim:.3f}, "
+        f"compared with {report.reference}; photo PSNR {report.psnr:.1f} dB, "
+        f"SSIM {report.ssim:.3f}, "
         f"largest change {report.largest_change} of 255, {sizes}"
     )
     for note in report.notes:
         out.print(f"[yellow]note:[/] {escape(note)}")
     if report.verdict == "recognisable":
         out.print(
-            "[yellow]try:[/] --preset strong, or a larger --epsilon (12 is visible to a trained eye)"
+            "[yellow]try:[/] --preset strong, or a larger --epsilon (12 shows to a trained eye)"
         )
 
 
@@ -91,7 +96,7 @@ def _row(face: FaceReport, score: Score, *, first: bool) -> list[str]:
     if not face.chosen:
         verdict = "[dim]not chosen[/]"
     elif not score.independent:
-        verdict += " [dim](took part in making it)[/]"
+        verdict += " [dim](surrogate)[/]"
     return [
         f"{face.number}" if first else "",
         escape(score.judge),

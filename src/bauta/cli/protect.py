@@ -87,6 +87,10 @@ def protect_command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace existing outputs (never originals).")
     ] = False,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(help="Another photo of the same people to score against; repeatable."),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both."),
@@ -122,7 +126,7 @@ def protect_command(
             metadata="keep" if keep_metadata else "private",
         )
         jobs = _jobs(paths, output)
-    reports, failures = _run(jobs, settings, overwrite=overwrite, quiet=json)
+    reports, failures = _run(jobs, settings, other or [], overwrite=overwrite, quiet=json)
     if report and reports:
         with usage_errors():
             _write_report(reports, report, quiet=json)
@@ -162,7 +166,12 @@ def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
 
 
 def _run(
-    jobs: list[tuple[Path, Path | None]], settings: Any, *, overwrite: bool, quiet: bool
+    jobs: list[tuple[Path, Path | None]],
+    settings: Any,
+    others: list[Path],
+    *,
+    overwrite: bool,
+    quiet: bool,
 ) -> tuple[list[PhotoReport], list[dict[str, str]]]:
     """Protect one photo after the other; one that fails never stops the rest."""
     reports: list[PhotoReport] = []
@@ -170,7 +179,9 @@ def _run(
     with progress_bar(quiet=quiet) as bar:
         for source, target in jobs:
             try:
-                reports.append(_protect_one(source, target, settings, overwrite, bar))
+                reports.append(
+                    _protect_one(source, target, settings, others, overwrite=overwrite, bar=bar)
+                )
             except UsageError as error:
                 complain(error)
                 raise typer.Exit(2) from error
@@ -185,7 +196,13 @@ def _run(
 
 
 def _protect_one(
-    source: Path, target: Path | None, settings: Any, overwrite: bool, bar: Progress
+    source: Path,
+    target: Path | None,
+    settings: Any,
+    others: list[Path],
+    *,
+    overwrite: bool,
+    bar: Progress,
 ) -> PhotoReport:
     from bauta.protection import protect
 
@@ -194,7 +211,12 @@ def _protect_one(
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         return protect(
-            source, target, settings=settings, overwrite=overwrite, progress=_teller(bar, task)
+            source,
+            target,
+            settings=settings,
+            others=others,
+            overwrite=overwrite,
+            progress=_teller(bar, task),
         )
     finally:
         bar.remove_task(task)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import TaskID
 from rich.table import Table
 
 from bauta.cli.output import err, out, print_json, progress_bar, usage_errors
@@ -92,11 +93,15 @@ def fetch_command(
             )
             with progress_bar(quiet=False) as bar:
                 task = bar.add_task(name, total=row.size_bytes)
+
+                def tell(done: int, total: int | None, task: TaskID = task) -> None:
+                    bar.update(task, completed=done, total=total)
+
                 path = fetch(
                     name,
                     from_dir=from_dir,
                     accept_noncommercial=accept_noncommercial,
-                    progress=lambda done, total, t=task: bar.update(t, completed=done, total=total),
+                    progress=tell,
                 )
             out.print(f"{name}: {path}")
 
@@ -132,7 +137,8 @@ def evaluate_command(
                 rows,
                 cache=data_folder().parent / "cache",
                 data=f"{data.name}, {len(rows):,} pairs of {pairs.name}",
-                command=f"bauta recognizers evaluate {name} --data {data.name} --pairs {pairs.name}",
+                command=f"bauta recognizers evaluate {name} --data {data.name} "
+                f"--pairs {pairs.name}",
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         file = save or user_file()
@@ -151,7 +157,8 @@ def evaluate_command(
         return
     out.print(
         f"[bold]{name}[/]: accuracy {result.accuracy:.2%} +- {result.deviation:.2%} "
-        f"({result.pairs:,} pairs; in {result.assumed} photos no face was found and the middle taken)"
+        f"({result.pairs:,} pairs; in {result.assumed} photos no face was found, "
+        "so the middle was taken)"
     )
     for key, limit in result.thresholds.items():
         out.print(f"  {key}: TAR {limit.tar:.2%} at similarity {limit.similarity}")

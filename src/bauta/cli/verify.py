@@ -44,11 +44,11 @@ def verify_command(
     """
     from bauta.audit.report import write_report
     from bauta.audit.verify import verify
-    from bauta.recognizers.zoo import default_team, get_recognizer, recognizers
+    from bauta.recognizers.zoo import default_team, get_recognizer
 
     with usage_errors():
         judges = [get_recognizer(name) for name in judge or default_team()[1]]
-        made_by = {get_recognizer(name).network_id for name in surrogate or () if recognizers[name]}
+        made_by = {get_recognizer(name).network_id for name in surrogate or ()}
         result = verify(original, protected, judges=judges, others=other or (), surrogates=made_by)
         if report:
             write_report([result], report)

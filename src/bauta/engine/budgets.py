@@ -27,9 +27,18 @@ class Budget(ABC):
     def project(self, delta: Tensor, limits: Tensor) -> Tensor:
         """Nearest allowed perturbation to (B, 3, S, S) ``delta``, given :meth:`limits`."""
 
-    def limits(self, canvas: Canvas, size: int) -> Tensor:
-        """(B, 1, size, size) largest change of each frame pixel, in grey levels."""
-        return torch.full((len(canvas), 1, size, size), self.epsilon, device=canvas.images.device)
+    def limits(self, canvas: Canvas, faces: Tensor) -> Tensor:
+        """Largest change of each frame pixel, in grey levels.
+
+        Args:
+            canvas: B faces.
+            faces: (B, 1, S, S) where the faces themselves are in their frames, 0 to 1.
+
+        Returns:
+            (B, 1, S, S).
+
+        """
+        return torch.full_like(faces, self.epsilon)
 
 
 def _check(epsilon: float) -> None:
@@ -82,26 +91,32 @@ class Perceptual(Budget):
     Args:
         epsilon: limit on texture.
         floor: share of it that is left on perfectly smooth skin.
+        outside: the same for smooth areas that are not the face, such as a plain wall, on which
+            ripples show most and protect least.
         busy: local standard deviation, in grey levels, from which the limit is ``epsilon``.
 
     """
 
     epsilon: float = 8.0
     floor: float = 0.6
+    outside: float = 0.1
     busy: float = 12.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         _check(self.epsilon)
-        if not 0 <= self.floor <= 1:
-            raise UsageError(f"floor must be between 0 and 1, got {self.floor}")
+        for share in (self.floor, self.outside):
+            if not 0 <= share <= 1:
+                raise UsageError(f"floor and outside must be between 0 and 1, got {share}")
 
     def project(self, delta: Tensor, limits: Tensor) -> Tensor:
         """Clip to the limits."""
         return delta.clamp(-limits, limits)
 
-    def limits(self, canvas: Canvas, size: int) -> Tensor:
-        """(B, 1, size, size) largest change of each frame pixel, in grey levels."""
+    def limits(self, canvas: Canvas, faces: Tensor) -> Tensor:
+        """Largest change of each frame pixel; see :meth:`Budget.limits`."""
+        size = faces.shape[-1]
+        maps = torch.linalg.inv(_square(canvas.canvas_to_frame(size)))[:, :2]
         luma = (canvas.images * canvas.images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(
             1, keepdim=True
         )
@@ -109,9 +124,10 @@ class Perceptual(Budget):
         deviation = (_box(luma.square()) - mean.square()).clamp_min(0).sqrt()
         # Differences are seen least in the dark and in the very bright.
         adaptation = 1 + 0.5 * ((mean - 127.5).abs() / 127.5).square()
-        share = (self.floor + (1 - self.floor) * deviation / self.busy) * adaptation
-        maps = torch.linalg.inv(_square(canvas.canvas_to_frame(size)))[:, :2]
-        return warp(self.epsilon * share.clamp(0, 1), maps, (size, size))
+        both = warp(torch.cat([deviation / self.busy, adaptation], dim=1), maps, (size, size))
+        floor = self.outside + (self.floor - self.outside) * faces
+        share = (floor + (1 - floor) * both[:, :1]) * both[:, 1:]
+        return self.epsilon * share.clamp(0, 1)
 
 
 def _box(images: Tensor, size: int = 5) -> Tensor:

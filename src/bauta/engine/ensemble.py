@@ -81,7 +81,8 @@ class Ensemble:
             crops = member.crop.take(canvas, many, jitter)
             for transform in diversity.transforms:
                 crops = transform(crops, views, generator)
-            out.append(member.embed_crops(crops, bf16=self.bf16).unflatten(0, (-1, views)))
+            embedding = member.embed_crops(crops, bf16=self.bf16)
+            out.append(embedding.view(-1, views, embedding.shape[-1]))
         return out
 
 

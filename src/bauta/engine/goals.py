@@ -81,7 +81,8 @@ class Impersonate(Goal):
 
     def loss(self, own: Tensor, targets: Tensor | None, choice: Tensor | None) -> Tensor:
         """Loss to minimise: see :meth:`Goal.loss`."""
-        assert targets is not None and choice is not None
+        assert targets is not None
+        assert choice is not None
         index = choice.view(-1, *[1] * (targets.dim() - 1)).expand(*targets.shape[:-1], 1)
         return targets.gather(-1, index)[..., 0] - self.away * own
 

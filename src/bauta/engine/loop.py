@@ -153,7 +153,7 @@ class IterativeMethod:
                 problem.canvas, problem.render(point), self.diversity, self.views, generator
             )
             losses = self.losses(problem, embeddings)
-            return team_gradient(problem.ensemble, losses, point) + self.extra(problem, point)
+            return team_gradient(problem.ensemble, losses, point) + self.penalty(problem, point)
 
     def losses(self, problem: Problem, embeddings: list[Tensor]) -> list[Tensor]:
         """Losses to minimise, (B, V): one per member, or one in all at level "logit"."""
@@ -162,8 +162,9 @@ class IterativeMethod:
         if problem.ensemble.level == "logit":
             own = [fused(own, problem.ensemble.shares)]
             targets = [fused(targets, problem.ensemble.shares)] if targets else None
-        rows = targets or [None] * len(own)
-        return [problem.goal.loss(o, t, choice) for o, t in zip(own, rows, strict=True)]
+        if targets is None:
+            return [problem.goal.loss(o, None, None) for o in own]
+        return [problem.goal.loss(o, t, choice) for o, t in zip(own, targets, strict=True)]
 
     def choose(self, problem: Problem, embeddings: list[Tensor]) -> Tensor | None:
         """(B,) index of the target that each face is drawn to; None without targets."""
@@ -172,7 +173,7 @@ class IterativeMethod:
             return None
         return torch.zeros(len(problem.canvas), dtype=torch.long, device=problem.masks.device)
 
-    def extra(self, problem: Problem, delta: Tensor) -> Tensor | float:
+    def penalty(self, problem: Problem, delta: Tensor) -> Tensor | float:
         """Gradient of further terms; none here."""
         del problem, delta
         return 0.0

@@ -24,6 +24,7 @@ class Problem:
     Attributes:
         canvas: B faces.
         masks: (B, 1, S, S) where each face may change, in its frame, 0 to 1.
+        faces: (B, 1, S, S) where the face itself is, 0 to 1.
         ensemble: the surrogates.
         goal: what is wanted.
         budget: how far pixels may change.
@@ -35,6 +36,7 @@ class Problem:
 
     canvas: Canvas
     masks: Tensor
+    faces: Tensor
     ensemble: Ensemble
     goal: Goal
     budget: Budget
@@ -60,7 +62,7 @@ class Problem:
     @cached_property
     def limits(self) -> Tensor:
         """(B, 1, S, S) largest change of each frame pixel."""
-        return self.budget.limits(self.canvas, self.size)
+        return self.budget.limits(self.canvas, self.faces)
 
     def render(self, delta: Tensor) -> Tensor:
         """(B, 3, C, C) canvases with the perturbation in them, RGB 0-255."""

@@ -54,7 +54,7 @@ class Transform(ABC):
 
 def _per_view(crops: Tensor, views: int) -> Tensor:
     """(B, views, 3, H, W) view of crops."""
-    return crops.unflatten(0, (-1, views))
+    return crops.view(-1, views, *crops.shape[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +176,7 @@ class Diversity:
 
     """
 
-    jitter: Jitter | None = Jitter()  # noqa: RUF009  frozen, so it may be shared
+    jitter: Jitter | None = Jitter()
     transforms: Sequence[Transform] = (Blur(),)
 
 

@@ -21,7 +21,8 @@ FRAME_CENTRE = (0.5, 0.36)
 def _to_frame(points: list[tuple[float, float]]) -> NDArray[np.float64]:
     """Points of dlib's face square in unit frame coordinates."""
     centre = np.array(FRAME_CENTRE)
-    return (np.array(points) - centre) / FRAME_SIDE + 0.5
+    moved: NDArray[np.float64] = (np.array(points) - centre) / FRAME_SIDE + 0.5
+    return moved
 
 
 #: Where the landmarks of a mean face lie in the unit frame, by landmark scheme.

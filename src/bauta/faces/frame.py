@@ -19,8 +19,9 @@ from torch import Tensor
 from bauta.faces.face import Face
 from bauta.faces.geometry import Affine, compose, invert, unit_to_pixels, warp
 
-#: Side of the frame, in canvas pixels, above which a face is scaled down.
-CANVAS_FRAME_SIDE = 256
+#: Side of the frame, in canvas pixels, above which a face is scaled down. Equal to FRAME_SIZE, so
+#: that a pixel of the perturbation is at least one of the canvas.
+CANVAS_FRAME_SIDE = 224
 #: Side of a perturbation in the frame, in pixels.
 FRAME_SIZE = 224
 

@@ -96,9 +96,10 @@ def suppress(found: list[tuple[Box, float]]) -> list[tuple[Box, float]]:
 def confirm(pixels: NDArray[np.uint8], box: Box) -> bool:
     """Whether dlib's MMOD network sees a face in ``box`` too."""
     side = max(box[2] - box[0], box[3] - box[1])
-    margin = 0.4 * side
-    corners = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-    crop = Image.fromarray(pixels).crop(tuple(round(edge) for edge in corners))
+    margin = round(0.4 * side)
+    left, top, right, bottom = (round(edge) for edge in box)
+    wide = (left - margin, top - margin, right + margin, bottom + margin)
+    crop = Image.fromarray(pixels).crop(wide)
     # MMOD answers to faces from 80 px on; 90 leaves it a little room to disagree on the size.
     size = max(1, round(crop.width * 90 / side)), max(1, round(crop.height * 90 / side))
     small = np.asarray(crop.resize(size, Image.Resampling.BILINEAR))

@@ -101,7 +101,8 @@ def _region(name: str, points: NDArray[np.float64], size: int) -> NDArray[np.flo
         holes = _fill(
             _parts("eyes", points) + _parts("brows", points) + _parts("mouth", points), size
         )
-        return _fill([_face_outline(points)], size) * (1 - holes)
+        skin: NDArray[np.float32] = _fill([_face_outline(points)], size) * (1 - holes)
+        return skin
     return _fill(_parts(name, points), size)
 
 
@@ -118,7 +119,8 @@ def _parts(name: str, points: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 def _widened(points: NDArray[np.float64], factor: float) -> NDArray[np.float64]:
     centre = points.mean(axis=0)
-    return (points - centre) * factor + centre
+    wider: NDArray[np.float64] = (points - centre) * factor + centre
+    return wider
 
 
 def _brow(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -151,7 +153,8 @@ def _face_outline(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _square_to_frame(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (points - np.array(FRAME_CENTRE)) / FRAME_SIDE + 0.5
+    moved: NDArray[np.float64] = (points - np.array(FRAME_CENTRE)) / FRAME_SIDE + 0.5
+    return moved
 
 
 def _points_in_frame(face: Face) -> NDArray[np.float64]:
@@ -174,11 +177,12 @@ def _fill(outlines: Sequence[NDArray[np.float64]], size: int) -> NDArray[np.floa
     draw = ImageDraw.Draw(image)
     for outline in outlines:
         draw.polygon([tuple(point) for point in outline * big], fill=255)
-    return np.asarray(image.reduce(_SUPERSAMPLING), dtype=np.float32) / 255
+    return np.asarray(image.reduce(_SUPERSAMPLING), dtype=np.float32) / np.float32(255)
 
 
 def _vignette(size: int) -> NDArray[np.float32]:
     """1 inside, falling to 0 over the outer 4 % of the frame, so that no edge ever shows."""
     ramp = np.clip(np.minimum(np.arange(size), np.arange(size)[::-1]) / (0.04 * size), 0, 1)
     smooth = ramp * ramp * (3 - 2 * ramp)
-    return np.outer(smooth, smooth).astype(np.float32)
+    square: NDArray[np.float32] = np.outer(smooth, smooth).astype(np.float32)
+    return square

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-import torch
 from safetensors.torch import load
 from torch import Tensor
 

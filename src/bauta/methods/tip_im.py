@@ -94,23 +94,22 @@ class TipIm(IterativeMethod):
             )
             own, targets = problem.distances(embeddings)
             assert targets is not None
-            extra = self.extra(problem, point)
+            penalty = self.penalty(problem, point)
             count = targets[0].shape[-1]
             gradients = [
-                team_gradient(problem.ensemble, losses, point, retain=True) + extra
+                team_gradient(problem.ensemble, losses, point, retain=True) + penalty
                 for losses in (_losses_toward(goal, own, targets, k) for k in range(count))
             ]
         step = self.step_of(problem)
-        velocities = torch.stack(
-            [
-                self.momentum(state.delta, state.velocity, lambda _, g=g: g, step, generator)
-                for g in gradients
-            ]
-        )
+        velocities = torch.stack([self._toward(state, g, step, generator) for g in gradients])
         gains = torch.stack([self._gain(problem, state, goal, v, seed) for v in velocities])
         best = gains.argmax(dim=0)
         state.velocity = velocities[best, torch.arange(len(best), device=best.device)]
         return state.velocity
+
+    def _toward(self, state: State, gradient: Tensor, step: float, generator: Generator) -> Tensor:
+        """Velocity after a step along one candidate's gradient."""
+        return self.momentum(state.delta, state.velocity, lambda _: gradient, step, generator)
 
     def _gain(
         self, problem: Problem, state: State, goal: Impersonate, velocity: Tensor, seed: int
@@ -130,7 +129,7 @@ class TipIm(IterativeMethod):
         shares = problem.ensemble.shares
         return goal.gains(fused(own, shares), fused(targets, shares)).mean(dim=1)
 
-    def extra(self, problem: Problem, delta: Tensor) -> Tensor | float:
+    def penalty(self, problem: Problem, delta: Tensor) -> Tensor | float:
         """Gradient of the naturalness term, gamma MMD(protected, real)."""
         if self.gamma == 0:
             return 0.0

@@ -32,7 +32,8 @@ def similarity_matrix(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArr
     """(N, M) similarities of embeddings (N, D) and (M, D)."""
     x, y = a.astype(np.float64), b.astype(np.float64)
     squares = (x**2).sum(1)[:, None] + (y**2).sum(1)[None] - 2 * x @ y.T
-    return 1 - np.maximum(squares, 0) / 2
+    table: NDArray[np.float64] = 1 - np.maximum(squares, 0) / 2
+    return table
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from bauta.faces.landmarks import find_landmarks
 from bauta.recognizers.base import Judge, Recognizer, affine_crop, crop_from_template
 from bauta.recognizers.networks.dlib_resnet import DlibResNet
 from bauta.recognizers.networks.mobilefacenet import MobileFaceNet
-from bauta.weights.records import available, locate
 from bauta.registry import Registry
+from bauta.weights.records import available, locate
 
 #: Name to a function that builds the recognizer; each takes no arguments.
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer")
@@ -40,7 +40,7 @@ _CHIP_SIZE, _CHIP_PADDING = 150, 0.25
 
 @recognizers.register("dlib")
 def dlib_descriptor() -> Recognizer:
-    """dlib's face descriptor, with gradients: the port equals dlib's own to 1e-6."""
+    """Dlib's face descriptor, with gradients: the port equals dlib's own to 1e-6."""
     side = (1 + 2 * _CHIP_PADDING) / FRAME_SIDE
     corner = tuple((-_CHIP_PADDING - c) / FRAME_SIDE + 0.5 for c in FRAME_CENTRE)
     crop = affine_crop(_CHIP_SIZE, (corner[0], corner[1]), side)
@@ -59,7 +59,7 @@ class DlibNative(Judge):
     """dlib through its own C++ library, alignment included: a black box without gradients."""
 
     name = "dlib-native"
-    network_id = "dlib-resnet"  # type: ignore[assignment]
+    network_id = "dlib-resnet"
 
     def __init__(self) -> None:
         self._model: Any = dlib.face_recognition_model_v1(str(locate("dlib-resnet")))
@@ -81,7 +81,7 @@ class DlibNative(Judge):
 
 @recognizers.register("dlib-native")
 def dlib_native() -> DlibNative:
-    """dlib's own library as a judge."""
+    """Dlib's own library as a judge."""
     return DlibNative()
 
 

@@ -1,1 +1,1 @@
-"""Weight files: their records, where they lie, and the explicit fetching of those that do not ship."""
+"""Weight files: their records, where they lie, and the explicit fetching of some."""

@@ -60,6 +60,8 @@ def _pad_to(x: Tensor, size: list[int]) -> Tensor:
 class DlibResNet(nn.Module):
     """Map (B, 3, 150, 150) RGB 0-255 to (B, 128) descriptors, not normalised, threshold 0.6."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 32, 7, stride=2)
@@ -74,6 +76,7 @@ class DlibResNet(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Embed crops; see the class."""
         x = (x - self.mean) / SCALE
         x = F.relu(self.stem(x))
         x = F.max_pool2d(x, 3, 2)
@@ -113,7 +116,7 @@ def _fill(conv: nn.Conv2d, packed: np.ndarray, affine: np.ndarray) -> None:
 
 
 def _integer(data: bytes, at: int) -> tuple[int, int] | None:
-    """dlib's packed integer at ``at`` as (value, next position), or None if there is none."""
+    """Dlib's packed integer at ``at`` as (value, next position), or None if there is none."""
     if at >= len(data):
         return None
     head = data[at]

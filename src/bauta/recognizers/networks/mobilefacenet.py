@@ -1,7 +1,8 @@
 """MobileFaceNet, read from a PyTorch state dict, batch norms folded into the convolutions.
 
 Architecture: S. Chen et al., "MobileFaceNets", CCBR 2018, arXiv 1804.07573, in the variant of the
-foamliu/MobileFaceNet weights (ReLU6 inside the bottlenecks, global depthwise convolution at the end).
+foamliu/MobileFaceNet weights (ReLU6 inside the bottlenecks, a global depthwise convolution at the
+end).
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class _Bottleneck(nn.Module):
 class MobileFaceNet(nn.Module):
     """Map (B, 3, 112, 112) RGB 0-255 to (B, 128) embeddings of unit length."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 64, 3, 2, 1)
@@ -61,6 +65,7 @@ class MobileFaceNet(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Embed crops; see the class."""
         x = (x - self.mean) / self.std
         x = F.relu6(self.stem(x))
         x = F.relu(self.stem_depthwise(x))
