@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# All rows of docs/results/lfw-identification.md. Usage: benchmarks/run_lfw.sh LFW OUT [PEOPLE]
+# The rows of docs/results/lfw-identification.md for one surrogate.
+# Usage: benchmarks/run_lfw.sh SURROGATE JUDGE LFW OUT [PEOPLE]
 set -euo pipefail
-lfw=$1 out=$2 people=${3:-200}
-run() { python "$(dirname "$0")/lfw_identification.py" --lfw "$lfw" --people "$people" --out "$out" "$@"; }
-for epsilon in 12 8; do
-  for goal in impersonate dodge; do
-    run --surrogate dlib --judge mobilefacenet-ms1m --judge dlib --epsilon $epsilon --goal $goal
-    run --surrogate mobilefacenet-ms1m --judge dlib-native --judge mobilefacenet-ms1m --epsilon $epsilon --goal $goal
-  done
-done
-run --surrogate dlib --judge mobilefacenet-ms1m --judge dlib --perceptual
-run --surrogate mobilefacenet-ms1m --judge dlib-native --judge mobilefacenet-ms1m --perceptual
+surrogate=$1 judge=$2 lfw=$3 out=$4 people=${5:-200}
+run() {
+  python "$(dirname "$0")/lfw_identification.py" --lfw "$lfw" --people "$people" --out "$out" \
+    --surrogate "$surrogate" --judge "$judge" --judge "$surrogate" "$@"
+}
+run --epsilon 12 --goal impersonate
+run --epsilon 8 --goal dodge
+run --epsilon 8 --goal dodge --perceptual
+run --epsilon 8 --goal impersonate
+run --epsilon 12 --goal dodge

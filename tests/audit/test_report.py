@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.data import astronaut
 
-from bauta.audit import pictures, report
+from bauta.audit import page, pictures
 from bauta.audit.report import write_report
 from bauta.audit.verify import FaceReport, PhotoReport, Score, verify
 from bauta.errors import MediaError, OutputExistsError, UsageError
@@ -237,8 +237,8 @@ def test_pictures_have_the_expected_sizes_and_no_metadata(
 ) -> None:
     made = make(scale=6)
     found = pictures_of(Page(html_of([made], tmp_path)))
-    factor = report._SIDE / (6 * HEIGHT)
-    photo = (round(6 * WIDTH * factor), report._SIDE)
+    factor = page._SIDE / (6 * HEIGHT)
+    photo = (round(6 * WIDTH * factor), page._SIDE)
     crop = round(110 * 1.5)
     assert [image.size for _, image, _ in found] == [photo] * 2 + [(crop, crop)] * 3
     for blob, image, attrs in found:

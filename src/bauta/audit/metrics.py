@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from kornia.metrics import ssim as kornia_ssim
 from numpy.typing import NDArray
+from PIL import Image
+
+_WINDOW = 11
+_BAND = 256
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Peak signal-to-noise ratio of two equally large uint8 pictures, in dB; infinite if equal."""
-    error = float(np.mean((a.astype(np.float32) - b.astype(np.float32)) ** 2))
-    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+    total = sum(int(np.square(d, dtype=np.int32).sum(dtype=np.int64)) for d in _differences(a, b))
+    return math.inf if total == 0 else 10 * math.log10(255**2 * a.size / total)
+
+
+def largest_change(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
+    """Largest difference of any sample, in grey levels."""
+    return max((int(np.abs(d).max(initial=0)) for d in _differences(a, b)), default=0)
+
+
+def _differences(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> Iterator[NDArray[np.int16]]:
+    """B - a in bands of rows, so that a large photo needs no copies of its own size."""
+    for row in range(0, a.shape[0], _BAND):
+        yield b[row : row + _BAND].astype(np.int16) - a[row : row + _BAND]
 
 
 def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """Mean structural similarity of luma, 11 px Gaussian window of sigma 1.5.
 
-    Source: Wang et al., "Image quality assessment", TIP 2004.
+    Source: Wang et al., "Image quality assessment", TIP 2004. As its authors advise and their code
+    does, large pictures are first averaged down to about 256 px on the shorter side, the scale at
+    which they are seen whole.
 
     Args:
         a: (H, W, 3) uint8 RGB.
@@ -29,20 +47,23 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
         At most 1; 1 for equal pictures. Pictures smaller than the window give NaN.
 
     """
-    if min(a.shape[:2]) < 11:
+    if min(a.shape[:2]) < _WINDOW:
         return math.nan
-    x, y = (torch.from_numpy(_luma(p))[None, None] for p in (a, b))
-    values = kornia_ssim(x, y, window_size=11, max_val=255.0)[..., 5:-5, 5:-5]
-    return float(values.mean())
+    factor = max(1, round(min(a.shape[:2]) / 256))
+    x, y = (_luma(_reduced(p, factor)) for p in (a, b))
+    values = kornia_ssim(x, y, window_size=_WINDOW, max_val=255.0)
+    half = _WINDOW // 2
+    return float(values[..., half:-half, half:-half].mean())
 
 
-def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(H, W) luma, 0-255, ITU-R BT.601."""
+def _reduced(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    """Average blocks of ``factor`` x ``factor`` pixels."""
+    if factor == 1:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).reduce(factor))
+
+
+def _luma(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """(1, 1, H, W) luma, 0-255, ITU-R BT.601."""
     weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    luma: NDArray[np.float32] = pixels.astype(np.float32) @ weights
-    return luma
-
-
-def largest_change(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> int:
-    """Largest difference of any sample, in grey levels."""
-    return int(np.abs(a.astype(np.int16) - b.astype(np.int16)).max(initial=0))
+    return torch.from_numpy(pixels.astype(np.float32) @ weights)[None, None]

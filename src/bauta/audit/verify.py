@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,14 +13,12 @@ from numpy.typing import NDArray
 
 from bauta.audit.metrics import largest_change, psnr, ssim
 from bauta.errors import NoFaceError, UsageError
-from bauta.faces.detect import find_faces
-from bauta.faces.face import Face, overlap
+from bauta.faces.detect import find_faces, find_near
+from bauta.faces.face import Face
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge, similarity_matrix
 
 Verdict = Literal["protected", "recognisable", "unjudged"]
-#: Boxes that overlap less than this are not the same face.
-_SAME_FACE = 0.3
 
 
 @dataclass(frozen=True)
@@ -203,7 +200,7 @@ def verify(
     known = list(faces) if faces is not None else find_faces(before)
     if not known:
         raise NoFaceError(f"{original}: no face was found")
-    seen = _match(known, find_faces(after))
+    seen = [find_near(after, face) for face in known]
     scores = _scores(before, after, known, seen, judges, others, surrogates)
     wanted = known if chosen is None else chosen
     rows = tuple(
@@ -230,15 +227,6 @@ def verify(
         settings=settings or {},
         notes=tuple(_notes(rows)),
     )
-
-
-def _match(known: Sequence[Face], found: Sequence[Face]) -> list[Face | None]:
-    """For each known face the one found in the same place, or None."""
-    best = [max(found, key=partial(overlap, face), default=None) for face in known]
-    return [
-        match if match is not None and overlap(match, face) > _SAME_FACE else None
-        for match, face in zip(best, known, strict=True)
-    ]
 
 
 def _scores(
@@ -304,6 +292,12 @@ def _notes(faces: Sequence[FaceReport]) -> list[str]:
         notes.append(
             "Every judge at hand took part in making this protection, and nobody judges their own "
             "work: run `bauta recognizers fetch mobilefacenet-ms1m` for an independent one."
+        )
+    strangers = {(s.judge, f.number) for f in faces for s in f.scores if s.before < s.threshold}
+    for judge, number in sorted(strangers):
+        notes.append(
+            f"{judge} did not match face {number} with the other photos even before; it proves "
+            "nothing here."
         )
     lost = [face.number for face in faces if face.chosen and not face.found_after]
     if lost:

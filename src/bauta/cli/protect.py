@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from bauta.audit.verify import PhotoReport
@@ -19,7 +20,7 @@ from bauta.cli.output import (
     progress_bar,
     usage_errors,
 )
-from bauta.errors import BautaError, UsageError
+from bauta.errors import BautaError, MediaError, RegistryError, UsageError
 
 EXAMPLES = """
 Examples:
@@ -126,6 +127,7 @@ def protect_command(
             metadata="keep" if keep_metadata else "private",
         )
         jobs = _jobs(paths, output)
+        _check_names(settings)
     reports, failures = _run(jobs, settings, other or [], overwrite=overwrite, quiet=json)
     if report and reports:
         with usage_errors():
@@ -150,9 +152,10 @@ def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
     for path in paths:
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            found = [p for p in found if not p.stem.endswith("-protected")]
             if not found:
-                raise UsageError(f"{path} holds no photo")
-            files += [(p, p.relative_to(path)) for p in found if not p.stem.endswith("-protected")]
+                raise UsageError(f"{path} holds no photo that is not protected already")
+            files += [(p, p.relative_to(path)) for p in found]
         else:
             files.append((path, Path(path.name)))
     several = len(files) > 1 or any(path.is_dir() for path in paths)
@@ -162,7 +165,34 @@ def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
         return [(files[0][0], output)]
     if output.is_file():
         raise UsageError(f"{output} is a file, but several photos need a folder")
-    return [(path, output / name) for path, name in files]
+    jobs = [(path, output / _written_name(name)) for path, name in files]
+    _check_distinct(jobs)
+    return list(jobs)
+
+
+def _written_name(name: Path) -> Path:
+    """Name of the output; HEIC is written as JPEG."""
+    return name.with_suffix(".jpg") if name.suffix.lower() in (".heic", ".heif") else name
+
+
+def _check_distinct(jobs: list[tuple[Path, Path]]) -> None:
+    """Refuse outputs of which a later one would replace an earlier one."""
+    sources: dict[Path, Path] = {}
+    for source, target in jobs:
+        if target in sources:
+            raise UsageError(
+                f"{sources[target]} and {source} would both be written as {target}: "
+                "protect them one after the other"
+            )
+        sources[target] = source
+
+
+def _check_names(settings: Any) -> None:
+    """Notice unknown names, and weights that are missing, before the first photo."""
+    from bauta.protection import build_method, team
+
+    build_method(settings)
+    team(settings)
 
 
 def _run(
@@ -182,10 +212,10 @@ def _run(
                 reports.append(
                     _protect_one(source, target, settings, others, overwrite=overwrite, bar=bar)
                 )
-            except UsageError as error:
-                complain(error)
-                raise typer.Exit(2) from error
             except BautaError as error:
+                if len(jobs) == 1 and isinstance(error, UsageError | RegistryError):
+                    complain(error)
+                    raise typer.Exit(2) from error
                 failures.append({"path": str(source), "error": str(error)})
                 if not quiet:
                     complain(error)
@@ -206,10 +236,10 @@ def _protect_one(
 ) -> PhotoReport:
     from bauta.protection import protect
 
-    task = bar.add_task(source.name, total=len(_STAGES))
-    if target is not None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    task = bar.add_task(escape(source.name), total=len(_STAGES))
     try:
+        if target is not None:
+            _make_folder(target.parent)
         return protect(
             source,
             target,
@@ -220,6 +250,13 @@ def _protect_one(
         )
     finally:
         bar.remove_task(task)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MediaError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
 def _teller(bar: Progress, task: Any) -> Callable[[str, float], None]:
@@ -234,7 +271,7 @@ def _write_report(reports: list[PhotoReport], path: Path, *, quiet: bool) -> Non
 
     written = write_report(reports, path)
     if not quiet:
-        err.print("report: " + ", ".join(str(file) for file in written))
+        err.print("report: " + escape(", ".join(str(file) for file in written)))
 
 
 def _say_goodbye(reports: list[PhotoReport], *, keep_metadata: bool) -> None:

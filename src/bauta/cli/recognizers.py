@@ -20,7 +20,7 @@ app = typer.Typer(
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: bauta recognizers list --json")
 def list_command(json: _Json = False) -> None:
     """List all weight files, their licences, and whether they are on this machine."""
     from bauta.errors import WeightsError
@@ -45,7 +45,7 @@ def list_command(json: _Json = False) -> None:
     out.print(table)
 
 
-@app.command("show")
+@app.command("show", epilog="Example: bauta recognizers show mobilefacenet-ms1m")
 def show_command(name: Annotated[str, typer.Argument()], json: _Json = False) -> None:
     """Show one record: source, hash, licence, training data, thresholds."""
     from bauta.recognizers.thresholds import thresholds_of
@@ -71,7 +71,16 @@ def show_command(name: Annotated[str, typer.Argument()], json: _Json = False) ->
             )
 
 
-@app.command("fetch")
+@app.command(
+    "fetch",
+    epilog="""
+Examples:
+
+  bauta recognizers fetch mobilefacenet-ms1m
+
+  bauta recognizers fetch mobilefacenet-ms1m --from usb-stick/
+""",
+)
 def fetch_command(
     names: Annotated[list[str], typer.Argument(help="Names out of `bauta recognizers list`.")],
     from_dir: Annotated[
@@ -103,7 +112,7 @@ def fetch_command(
                     accept_noncommercial=accept_noncommercial,
                     progress=tell,
                 )
-            out.print(f"{name}: {path}")
+            out.print(f"{name}: {escape(str(path))}")
 
 
 @app.command("evaluate")
