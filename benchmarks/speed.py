@@ -113,7 +113,7 @@ def _search(lfw: str, search: str, surrogate: str) -> dict[str, Any]:
         target_search=search,  # type: ignore[arg-type]
         epsilon=12,
         perceptual=False,
-        preset="fast",
+        preset="balanced",
     )
     team = [get_surrogate(surrogate)]
     seconds, hidden, reached = [], [], []

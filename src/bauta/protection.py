@@ -17,15 +17,16 @@ from bauta.audit.verify import PhotoReport, verify
 from bauta.engine.budgets import Budget, Linf, Perceptual
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.goals import Dodge, Goal, Impersonate
-from bauta.engine.loop import IterativeMethod
+from bauta.engine.loop import EarlyStop, IterativeMethod
 from bauta.engine.problem import Problem, own_embeddings
+from bauta.engine.transforms import NONE
 from bauta.errors import NoFaceError, UsageError
 from bauta.faces.detect import choose_faces
 from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.faces.frame import cut_canvas, render_into_photo
 from bauta.faces.regions import region_mask
-from bauta.media import output_suffix, read_photo, write_photo
+from bauta.media import describe_metadata, output_suffix, read_photo, write_photo
 from bauta.methods.registry import methods
 from bauta.methods.targets import default_targets
 from bauta.recognizers.base import Judge, Recognizer
@@ -112,16 +113,20 @@ def protect(
         write_photo(
             photo, result.pixels, target, metadata=chosen_settings.metadata, overwrite=overwrite
         )
+    steered = [*surrogates, *(get_surrogate(name) for name in chosen_settings.held_out)]
+    provenance = _provenance(chosen_settings, surrogates, watch.seconds)
+    if chosen_settings.metadata == "private":
+        provenance["left_out"] = describe_metadata(photo)
     with watch.stage("verify"):
         return verify(
             source,
             target,
             judges=judges,
             others=others,
-            surrogates={s.network_id for s in surrogates},
+            surrogates={recognizer.network_id for recognizer in steered},
             faces=result.faces,
             chosen=result.chosen,
-            settings=_provenance(chosen_settings, surrogates, watch.seconds),
+            settings=provenance,
         )
 
 
@@ -209,7 +214,8 @@ def protect_pixels(
             def step(done: int, total: int, share: tuple[float, float] = share) -> None:
                 watch.tell("protect", share[0] + share[1] * done / total)
 
-            deltas.append(build_method(settings).run(problem, progress=step).cpu())
+            stop = _early_stop(problem, settings)
+            deltas.append(build_method(settings).run(problem, stop=stop, progress=step).cpu())
             masks.append(problem.masks.cpu())
         out = render_into_photo(
             pixels,
@@ -256,7 +262,8 @@ def build_problem(
 
     """
     canvas = cut_canvas(photos, faces).to(settings.device)
-    ensemble = Ensemble(surrogates, bf16=native_bf16(settings.device))
+    bf16 = native_bf16(settings.device)
+    ensemble = Ensemble(surrogates, settings.weights, settings.level, bf16)
     generator = torch.Generator().manual_seed(settings.seed)
     diversity = PRESETS[settings.preset].diversity
     goal = _goal(settings)
@@ -276,6 +283,17 @@ def build_problem(
         targets=_targets(settings, surrogates) if goal.targeted else [],
         grey=torch.tensor(grey or [False] * len(faces), device=settings.device),
     )
+
+
+def _early_stop(problem: Problem, settings: Settings) -> EarlyStop | None:
+    """Early stop on held-out recognizers, if the settings name any."""
+    if not settings.held_out:
+        return None
+    members = [get_surrogate(name).to(settings.device) for name in settings.held_out]
+    held_out = Ensemble(members)
+    generator = torch.Generator().manual_seed(settings.seed)
+    own = own_embeddings(problem.canvas, held_out, NONE, 0, generator)
+    return EarlyStop(held_out=held_out, own=own)
 
 
 def _goal(settings: Settings) -> Goal:

@@ -59,6 +59,10 @@ class Settings:
         gamma: weight of the naturalness term.
         faces: "all", "largest", or numbers such as "1,3".
         surrogates: recognizers to optimise against; empty: chosen from what is installed.
+        weights: one weight per surrogate; empty: equal ones.
+        level: how surrogates are put together: "loss", "logit" or "gradient".
+        held_out: recognizers on which a face stops early once they have lost it; they steer the
+            result, so they count as surrogates when it is judged.
         judges: recognizers that score the result; empty: all that are installed.
         detector: "hog" or "yunet".
         min_face: smallest face to find, in pixels; None: as the preset says.
@@ -80,6 +84,9 @@ class Settings:
     gamma: float = 0.0
     faces: str = "all"
     surrogates: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    level: Literal["loss", "logit", "gradient"] = "loss"
+    held_out: tuple[str, ...] = ()
     judges: tuple[str, ...] = ()
     detector: str = "hog"
     min_face: float | None = None

@@ -44,10 +44,10 @@ def test_pipe_that_knows_only_ascii(portrait: Path) -> None:
 
 
 def test_terminal_shows_progress_of_any_name(portrait: Path) -> None:
-    portrait.rename("[/red] me.jpg")
-    done = shell("protect", "[/red] me.jpg", "--preset", "fast", FORCE_COLOR="1", TERM="xterm")
+    portrait.rename("[bold] me.jpg")
+    done = shell("protect", "[bold] me.jpg", "--preset", "fast", FORCE_COLOR="1", TERM="xterm")
     assert done.returncode == 0, done.stderr
-    assert "[/red] me.jpg" in done.stderr
+    assert "[bold] me.jpg" in done.stderr
     assert "%" in done.stderr
 
 

@@ -156,7 +156,7 @@ def test_missing_weights_name_the_command(
 
 
 def animation(path: Path) -> None:
-    frames = [Image.new("P", (64, 64), n) for n in (1, 2)]
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
@@ -311,13 +311,14 @@ def test_heic_in_a_folder_becomes_jpeg(bauta: Run, parsed: Parse) -> None:
     assert [p.name for p in Path("out").iterdir()] == ["IMG_1.jpg"] * len(data["photos"])
 
 
-@pytest.mark.parametrize("name", ["[bold]x[", "[/red]", "naïve 写真 📷", "a b", "-me", "--json"])
+@pytest.mark.parametrize("name", ["[bold]x[", "[/red] me", "naïve 写真 📷", "a b", "-me", "--json"])
 def test_names_are_only_names(bauta: Run, portrait: Path, name: str) -> None:
     source = Path(f"{name}.jpg")
+    source.parent.mkdir(exist_ok=True)  # "[" is one
     shutil.copy(portrait, source)
     result = bauta("protect", *FAST, "--report", f"{name}.html", "--", source)
     assert result.exit_code == 0
-    assert f"{name}-protected.jpg: " in result.stdout
+    assert f"{source.stem}-protected.jpg: " in result.stdout
     assert f"report: {name}.html" in result.stderr
     assert Path(f"{name}-protected.jpg").is_file()
     missing = bauta("protect", *FAST, "--", f"{name}-2.jpg")

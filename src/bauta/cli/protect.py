@@ -75,6 +75,10 @@ def protect_command(
     judge: Annotated[
         list[str] | None, typer.Option(help="Recognizer that scores the result; repeatable.")
     ] = None,
+    held_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Stop a face early once this recognizer has lost it; repeatable."),
+    ] = None,
     detector: Annotated[str, typer.Option(help="hog or yunet.")] = "hog",
     min_face: Annotated[
         float | None, typer.Option(help="Smallest face to find, in pixels.")
@@ -119,6 +123,7 @@ def protect_command(
             gamma=gamma,
             faces=faces,
             surrogates=tuple(surrogate or ()),
+            held_out=tuple(held_out or ()),
             judges=tuple(judge or ()),
             detector=detector,
             min_face=min_face,
@@ -281,4 +286,6 @@ def _say_goodbye(reports: list[PhotoReport], *, keep_metadata: bool) -> None:
         safe = sum(report.verdict == "protected" for report in reports)
         out.print(f"[bold]{safe} of {len(reports)} photos protected[/]")
     if not keep_metadata:
-        out.print("[dim]location, serial numbers, thumbnails and maker notes were left out[/]")
+        found = sorted({item for report in reports for item in report.settings["left_out"]})
+        said = ", ".join(found) if found else "there was nothing private in the file"
+        out.print(f"[dim]metadata left out: {escape(said)}[/]")

@@ -26,7 +26,7 @@ class Ensemble:
         weights: one each, or empty for equal ones; they are normalised to sum to 1.
         level: "loss" adds the members' losses, "logit" their distances before the loss, and
             "gradient" their gradients after bringing each to the same size.
-        bf16: let the networks compute in bfloat16.
+        bf16: let the networks that gain from it compute in bfloat16.
 
     """
 
@@ -81,7 +81,8 @@ class Ensemble:
             crops = member.crop.take(canvas, many, jitter)
             for transform in diversity.transforms:
                 crops = transform(crops, views, generator)
-            embedding = member.embed_crops(crops, bf16=self.bf16)
+            bf16 = self.bf16 and member.gains_from_bf16
+            embedding = member.embed_crops(crops, bf16=bf16)
             out.append(embedding.view(-1, views, embedding.shape[-1]))
         return out
 

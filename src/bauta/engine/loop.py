@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -26,6 +26,7 @@ class EarlyStop:
 
     Attributes:
         held_out: recognizers that take no part in the gradients.
+        own: per held-out recognizer, (B, D) embeddings of the people.
         distance: stop when every one of them is at least this far from the person, in units of
             the distance at its threshold.
         every: steps between looks.
@@ -33,7 +34,7 @@ class EarlyStop:
     """
 
     held_out: Ensemble
-    own: list[Tensor] = field(default_factory=list)
+    own: Sequence[Tensor]
     distance: float = 1.3
     every: int = 5
 

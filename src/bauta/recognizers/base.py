@@ -156,6 +156,8 @@ class Recognizer(Judge):
         crop: what it looks at.
         network: maps (B, 3, size, size) RGB 0-255 to (B, D) embeddings.
         weights: name of the weight record behind it.
+        gains_from_bf16: whether bfloat16 makes it faster where the processor has it; depthwise
+            convolutions lose (benchmarks/networks.py).
 
     """
 
@@ -163,6 +165,7 @@ class Recognizer(Judge):
     crop: Crop
     network: nn.Module
     weights: str
+    gains_from_bf16: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     batch: int = 32
 

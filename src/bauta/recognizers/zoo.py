@@ -44,7 +44,8 @@ def dlib_descriptor() -> Recognizer:
     side = (1 + 2 * _CHIP_PADDING) / FRAME_SIDE
     corner = tuple((-_CHIP_PADDING - c) / FRAME_SIDE + 0.5 for c in FRAME_CENTRE)
     crop = affine_crop(_CHIP_SIZE, (corner[0], corner[1]), side)
-    return Recognizer("dlib", crop, DlibResNet.load(locate("dlib-resnet")), "dlib-resnet")
+    network = DlibResNet.load(locate("dlib-resnet"))
+    return Recognizer("dlib", crop, network, "dlib-resnet", gains_from_bf16=True)
 
 
 @recognizers.register("mobilefacenet-ms1m")

@@ -1,0 +1,85 @@
+"""Budgets: projections stay within the limits, and projecting twice is projecting once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bauta.engine.budgets import L2, Linf, Perceptual
+from bauta.errors import UsageError
+from bauta.faces.frame import cut_canvas
+from tests.faces.make import face_at
+
+DELTAS = arrays(np.float32, (2, 3, 4, 5), elements=st.floats(-60, 60, width=32))
+LIMITS = arrays(np.float32, (2, 1, 4, 5), elements=st.floats(0, 32, width=32))
+BUDGETS = [Linf(8), L2(rms=3, epsilon=20), Perceptual(8)]
+
+
+@pytest.mark.parametrize("budget", BUDGETS, ids=repr)
+@settings(deadline=None, max_examples=50)
+@given(deltas=DELTAS, limits=LIMITS)
+def test_projections(budget, deltas, limits):
+    delta, limit = torch.from_numpy(deltas), torch.from_numpy(limits)
+    once = budget.project(delta, limit)
+    assert bool((once.abs() <= limit).all())
+    torch.testing.assert_close(budget.project(once, limit), once)
+    # Nothing changes sign, and what is allowed stays.
+    assert bool((once * delta >= 0).all())
+    assert bool((once.abs() <= delta.abs()).all())
+    if isinstance(budget, L2):
+        assert float(once.square().mean(dim=(1, 2, 3)).sqrt().max()) <= budget.rms * (1 + 1e-5)
+    else:
+        allowed = delta.abs() <= limit
+        assert torch.equal(once[allowed], delta[allowed])
+
+
+def test_l2_keeps_the_direction_and_leaves_small_changes_alone():
+    delta = torch.randn(2, 3, 6, 6) * torch.tensor([0.5, 9.0]).view(2, 1, 1, 1)
+    limits = torch.full((2, 1, 6, 6), 100.0)
+    out = L2(rms=4).project(delta, limits)
+    torch.testing.assert_close(out[0], delta[0])
+    assert float(out[1].square().mean().sqrt()) == pytest.approx(4)
+    torch.testing.assert_close(out[1] / out[1].norm(), delta[1] / delta[1].norm())
+
+
+@pytest.mark.parametrize("make", [
+    lambda: Linf(0), lambda: Linf(256), lambda: L2(rms=-1), lambda: L2(epsilon=300),
+    lambda: Perceptual(0), lambda: Perceptual(floor=1.5), lambda: Perceptual(outside=-0.1),
+])  # fmt: skip
+def test_senseless_budgets_are_refused(make):
+    with pytest.raises(UsageError):
+        make()
+
+
+@pytest.fixture(scope="module")
+def halves():
+    """A face whose left half is smooth and whose right half is all texture."""
+    photo = np.full((120, 120, 3), 128, np.uint8)
+    photo[:, 60:] = np.random.default_rng(0).integers(60, 200, (120, 60, 1))
+    return cut_canvas([photo], [face_at(60, 60, 100)])
+
+
+def test_perceptual_limits_follow_texture(halves):
+    budget = Perceptual(8, floor=0.5, outside=0.1)
+    here = torch.ones(1, 1, 64, 64)
+    face = budget.limits(halves, here)[0, 0, 20:44]
+    wall = budget.limits(halves, 0 * here)[0, 0, 20:44]
+    np.testing.assert_allclose(face[:, 10:28], 4, atol=0.05)
+    np.testing.assert_allclose(wall[:, 10:28], 0.8, atol=0.05)
+    for limits in (face, wall):
+        np.testing.assert_allclose(limits[:, 38:56], 8)
+    assert float(Linf(5).limits(halves, here).unique()) == 5
+
+
+def test_perceptual_limits_rise_in_the_dark():
+    dark, middle = (
+        cut_canvas([np.full((90, 90, 3), v, np.uint8)], [face_at(45, 45, 60)]) for v in (5, 128)
+    )
+    here = torch.ones(1, 1, 32, 32)
+    a, b = (Perceptual(8).limits(canvas, here)[0, 0, 16, 16] for canvas in (dark, middle))
+    assert float(b) == pytest.approx(4.8, abs=0.01)
+    assert float(b) * 1.2 < float(a) <= 8
