@@ -106,7 +106,7 @@ def test_keep_metadata_keeps_it_and_does_not_claim_otherwise(bauta: Run, portrai
         (["--faces", "left"], ["left", "largest", "1,3"]),
         (["--goal", "impersonate", "--gain", "most"], ["most", "max, sum, min or centre"]),
         (["--goal", "impersonate", "--target-search", "best"], ["best", "embedding or exact"]),
-        (["--epsilon", "much"], ["much"]),
+        (["--epsilon", "much"], ["Invalid value"]),
         (["--no-such-option"], ["--no-such-option"]),
     ],
     ids=" ".join,
@@ -169,7 +169,7 @@ BAD: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "empty": ("empty.jpg", lambda path: path.touch(), "empty"),
     "text": ("notes.jpg", lambda path: path.write_text("Dear diary"), "image"),
-    "animated": ("fun.gif", animation, "frames"),
+    "animated": ("fun.gif", animation, "animated GIF"),
     "no face": (
         "wall.png",
         lambda path: Image.new("RGB", (300, 300), "tan").save(path),
