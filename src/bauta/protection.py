@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bauta.audit.verify import PhotoReport, verify
+from bauta.audit.verify import PhotoReport, read_references, verify
 from bauta.engine.budgets import Budget, Linf, Perceptual
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.goals import Dodge, Goal, Impersonate
@@ -27,6 +27,7 @@ from bauta.faces.finders import find
 from bauta.faces.frame import cut_canvas, render_into_photo
 from bauta.faces.regions import region_mask
 from bauta.media import describe_metadata, output_suffix, read_photo, write_photo
+from bauta.media.atomic import check_target
 from bauta.methods.registry import methods
 from bauta.methods.targets import default_targets
 from bauta.recognizers.base import Judge, Recognizer
@@ -64,7 +65,7 @@ def protect(
     out: str | Path | None = None,
     *,
     settings: Settings | None = None,
-    others: Sequence[Path] = (),
+    others: Sequence[str | Path] = (),
     overwrite: bool = False,
     progress: StageProgress | None = None,
     **options: Any,
@@ -105,6 +106,9 @@ def protect(
     with watch.stage("read"):
         photo = read_photo(source)
     target = Path(out) if out is not None else default_output(source, output_suffix(photo))
+    # Whatever can fail early fails before the work, not after it.
+    check_target(target, overwrite=overwrite, protect=[source])
+    references = read_references(others)
     surrogates, judges = team(chosen_settings)
     result = protect_pixels(
         photo.pixels, chosen_settings, surrogates, grey=photo.grey, watch=watch, name=str(source)
@@ -122,7 +126,7 @@ def protect(
             source,
             target,
             judges=judges,
-            others=others,
+            others=references,
             surrogates={recognizer.network_id for recognizer in steered},
             faces=result.faces,
             chosen=result.chosen,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+import torch
+
 from bauta.engine.transforms import Blur, Diversity, Jitter, Jpeg
 from bauta.errors import UsageError
+from bauta.faces.regions import REGIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,31 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "strong": Preset(steps=60, views=6, smallest=0.01, diversity=_ROBUST),
     }
 )
+
+
+#: What the fields that take a word may say.
+_WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "goal": ("dodge", "impersonate"),
+        "gain": ("max", "sum", "min", "centre"),
+        "target_search": ("embedding", "exact"),
+        "level": ("loss", "logit", "gradient"),
+        "detector": ("hog", "yunet"),
+        "metadata": ("private", "keep"),
+        "region": REGIONS,
+    }
+)
+
+
+def _check_device(name: str) -> None:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"unknown device {name!r}: use cpu or cuda") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"there is no device {name} here: leave --device out to use the CPU")
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"unsupported device {name!r}: use cpu or cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +130,13 @@ class Settings:
             raise UsageError(f"unknown preset {self.preset!r}: use {', '.join(PRESETS)}")
         if not 1 <= self.epsilon <= 64:
             raise UsageError(f"epsilon must be between 1 and 64 grey levels, got {self.epsilon}")
-        if self.gamma < 0:
-            raise UsageError(f"gamma must not be negative, got {self.gamma}")
+        if not 0 <= self.gamma < math.inf:
+            raise UsageError(f"gamma must be a number that is not negative, got {self.gamma}")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                allowed = f"{', '.join(words[:-1])} or {words[-1]}"
+                raise UsageError(f"{name} must be {allowed}, got {getattr(self, name)!r}")
+        _check_device(self.device)
         if self.targets and self.goal != "impersonate":
             raise UsageError("targets are for the goal impersonate")
 

@@ -38,7 +38,7 @@ def write_report(
         MediaError: a photo cannot be read, or a report not written.
 
     """
-    targets = _targets(path)
+    targets = report_files(path)
     guarded = [file for report in reports for file in (report.original, report.protected)]
     for target in targets:
         check_target(target, overwrite=overwrite, protect=guarded)
@@ -55,7 +55,13 @@ def write_report(
     return targets
 
 
-def _targets(path: Path) -> list[Path]:
+def report_files(path: Path) -> list[Path]:
+    """Return the files that a report called ``path`` consists of.
+
+    Raises:
+        UsageError: another suffix than .json or .html.
+
+    """
     if path.suffix.lower() in (".json", ".html"):
         return [path]
     if path.suffix or not path.name or path.is_dir():

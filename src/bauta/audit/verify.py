@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,10 @@ from bauta.media import read_photo
 from bauta.recognizers.base import Judge, similarity_matrix
 
 Verdict = Literal["protected", "recognisable", "unjudged"]
+
+#: What faces are compared with.
+_OTHERS = "the other photos"
+_ITSELF = "the original photo itself (the hardest case)"
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,15 @@ def _face_json(face: FaceReport) -> dict[str, Any]:
         "psnr": _finite(face.psnr),
         "ssim": _finite(face.ssim),
         "scores": [
-            {**score.__dict__, "hidden": score.hidden, "far": _finite(score.far)}
+            {
+                "judge": score.judge,
+                "independent": score.independent,
+                "before": _finite(score.before),
+                "after": _finite(score.after),
+                "threshold": _finite(score.threshold),
+                "far": _finite(score.far),
+                "hidden": score.hidden,
+            }
             for score in face.scores
         ],
     }
@@ -156,12 +168,19 @@ def _finite(value: float) -> float | None:
     return round(value, 4) if math.isfinite(value) else None
 
 
+class References(NamedTuple):
+    """Other photos of people: photos and faces, one entry per face."""
+
+    photos: list[NDArray[np.uint8]]
+    faces: list[Face]
+
+
 def verify(
-    original: Path,
-    protected: Path,
+    original: str | Path,
+    protected: str | Path,
     *,
     judges: Sequence[Judge],
-    others: Sequence[Path] = (),
+    others: Sequence[str | Path] | References = (),
     surrogates: Collection[str] = (),
     faces: Sequence[Face] | None = None,
     chosen: Sequence[Face] | None = None,
@@ -176,8 +195,8 @@ def verify(
         original: the original photo.
         protected: the protected file, of the same size.
         judges: recognizers that judge, each with a threshold.
-        others: further photos of the people; each face is compared with its best match among
-            them instead of with the original itself.
+        others: further photos of the people, or what :func:`read_references` made of them; each
+            face is compared with its best match among them instead of with the original itself.
         surrogates: identities of networks (:attr:`Judge.network_id`) that made the protection.
         faces: faces of the original, if they are known already.
         chosen: those that were to be protected; None: all.
@@ -191,6 +210,8 @@ def verify(
     """
     if not judges:
         raise UsageError("there is no judge: name one with --judges, or fetch one")
+    original, protected = Path(original), Path(protected)
+    references = others if isinstance(others, References) else read_references(others)
     before, after = read_photo(original).pixels, read_photo(protected).pixels
     if before.shape != after.shape:
         raise UsageError(
@@ -201,7 +222,7 @@ def verify(
     if not known:
         raise NoFaceError(f"{original}: no face was found")
     seen = [find_near(after, face) for face in known]
-    scores = _scores(before, after, known, seen, judges, others, surrogates)
+    scores = _scores(before, after, known, seen, judges, references, surrogates)
     wanted = known if chosen is None else chosen
     rows = tuple(
         FaceReport(
@@ -218,7 +239,7 @@ def verify(
     return PhotoReport(
         original=original,
         protected=protected,
-        reference="the other photos" if others else "the original photo itself (the hardest case)",
+        reference=_OTHERS if references.faces else _ITSELF,
         faces=rows,
         psnr=psnr(before, after),
         ssim=ssim(before, after),
@@ -235,23 +256,22 @@ def _scores(
     known: Sequence[Face],
     seen: Sequence[Face | None],
     judges: Sequence[Judge],
-    others: Sequence[Path],
+    references: References,
     surrogates: Collection[str],
 ) -> list[list[Score]]:
     """Scores per face and judge."""
     now = [match or face for match, face in zip(seen, known, strict=True)]
-    references = _references(others)
     rows: list[list[Score]] = [[] for _ in known]
     for judge in judges:
         original = judge.embed([before] * len(known), known)
         protected = judge.embed([after] * len(now), now)
-        table = judge.embed(*references) if others else original
+        table = judge.embed(*references) if references.faces else original
         to_original = similarity_matrix(original, table)
         to_protected = similarity_matrix(protected, table)
         threshold = judge.thresholds["far-1%"] if judge.thresholds else None
         for index in range(len(known)):
             # With other photos at hand, the person is the one the original matches best.
-            column = int(to_original[index].argmax()) if others else index
+            column = int(to_original[index].argmax()) if references.faces else index
             rows[index].append(
                 Score(
                     judge=judge.name,
@@ -265,8 +285,14 @@ def _scores(
     return rows
 
 
-def _references(others: Sequence[Path]) -> tuple[list[NDArray[np.uint8]], list[Face]]:
-    """Photos and faces of the other photos, one entry per face."""
+def read_references(others: Sequence[str | Path]) -> References:
+    """Read further photos of the people and find their faces.
+
+    Raises:
+        NoFaceError: a photo has no face.
+        MediaError: a photo cannot be read.
+
+    """
     photos, faces = [], []
     for path in others:
         pixels = read_photo(path).pixels
@@ -275,7 +301,7 @@ def _references(others: Sequence[Path]) -> tuple[list[NDArray[np.uint8]], list[F
             raise NoFaceError(f"{path}: no face was found, so nothing can be compared with it")
         photos += [pixels] * len(found)
         faces += found
-    return photos, faces
+    return References(photos, faces)
 
 
 def _boxes(

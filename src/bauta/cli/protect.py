@@ -108,6 +108,7 @@ def protect_command(
     unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed or stays recognisable,
     2 bad usage.
     """
+    from bauta.audit.report import report_files
     from bauta.settings import Settings
 
     with usage_errors():
@@ -133,6 +134,8 @@ def protect_command(
         )
         jobs = _jobs(paths, output)
         _check_names(settings)
+        if report:
+            report_files(report)
     reports, failures = _run(jobs, settings, other or [], overwrite=overwrite, quiet=json)
     if report and reports:
         with usage_errors():
@@ -157,7 +160,7 @@ def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
     for path in paths:
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
-            found = [p for p in found if not p.stem.endswith("-protected")]
+            found = [p for p in found if not _is_ours(p, path, output)]
             if not found:
                 raise UsageError(f"{path} holds no photo that is not protected already")
             files += [(p, p.relative_to(path)) for p in found]
@@ -173,6 +176,14 @@ def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | Non
     jobs = [(path, output / _written_name(name)) for path, name in files]
     _check_distinct(jobs)
     return list(jobs)
+
+
+def _is_ours(photo: Path, folder: Path, output: Path | None) -> bool:
+    """Whether a photo in ``folder`` is an output of an earlier run."""
+    if photo.stem.endswith("-protected"):
+        return True
+    inside = output is not None and output.resolve().is_relative_to(folder.resolve())
+    return inside and output is not None and photo.resolve().is_relative_to(output.resolve())
 
 
 def _written_name(name: Path) -> Path:

@@ -7,6 +7,7 @@ Optimisation works on canvases; :func:`render_into_photo` carries the result int
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -187,6 +188,7 @@ def render_into_photo(
 
     """
     out = pixels.copy()
+    whole = math.floor(limit)
     change: dict[int, tuple[tuple[slice, slice], Tensor]] = {}
     for index, face in enumerate(faces):
         area = _area(face, pixels.shape)
@@ -198,7 +200,7 @@ def render_into_photo(
     for area, added in total:
         if grey:
             added = added.mean(dim=2, keepdim=True)
-        added = added.clamp(-limit, limit).round()
+        added = added.round().clamp(-whole, whole)
         part = torch.from_numpy(pixels[area].astype(np.float32)) + added
         out[area] = part.clamp(0, 255).to(torch.uint8).numpy()
     return out
