@@ -7,6 +7,7 @@ import torch
 
 from bauta.engine.budgets import L2
 from bauta.engine.ensemble import Ensemble
+from bauta.engine.goals import Impersonate
 from bauta.engine.loop import EarlyStop, IterativeMethod
 from bauta.engine.transforms import NONE
 from bauta.errors import UsageError
@@ -31,7 +32,8 @@ def test_other_budgets_hold_too():
 
 
 def test_steps_have_the_size_that_was_asked_for():
-    of = problem(1)
+    away = torch.nn.functional.normalize(torch.randn(1, 16), dim=1)
+    of = problem(1, goal=Impersonate(), targets=[away])
     still = method(start=0, steps=1, step_size=0.75).run(of)
     assert set(still.abs().unique().tolist()) <= {0.0, 0.75}
     assert float(still.abs().max()) == 0.75

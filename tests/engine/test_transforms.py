@@ -51,7 +51,9 @@ def test_blur_keeps_the_mean_and_smooths(size):
     np.testing.assert_allclose(out.sum(dim=(2, 3)), 100, rtol=1e-5)
     assert float(out.max()) < 50
     torch.testing.assert_close(out, out.transpose(2, 3))
-    torch.testing.assert_close(blur(torch.full((1, 3, 9, 9), 7.0), size), torch.full((1, 3, 9, 9), 7.0))
+    torch.testing.assert_close(
+        blur(torch.full((1, 3, 9, 9), 7.0), size), torch.full((1, 3, 9, 9), 7.0)
+    )
 
 
 def test_jpeg_is_nearly_the_picture_and_coarser_at_low_quality():

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from bauta.faces.face import TEMPLATES, Face
 
 
-def face_at(
-    x: float, y: float, side: float, roll: float = 0.0, *, scheme: str = "dlib5"
-) -> Face:
+def face_at(x: float, y: float, side: float, roll: float = 0.0, *, scheme: str = "dlib5") -> Face:
     """Face whose frame has its centre at (x, y), this side in pixels and this roll in degrees."""
     angle = np.radians(roll)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

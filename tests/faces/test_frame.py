@@ -42,9 +42,7 @@ def scenes(draw):
     """A photo and up to four faces on it, over its border, or wholly outside."""
     height, width = draw(st.integers(1, 90)), draw(st.integers(1, 90))
     place, side = st.floats(-60, 150), st.floats(8, 160)
-    faces = draw(
-        st.lists(st.builds(face_at, place, place, side, st.floats(-180, 180)), max_size=4)
-    )
+    faces = draw(st.lists(st.builds(face_at, place, place, side, st.floats(-180, 180)), max_size=4))
     return noise(height, width, draw(st.integers(0, 99))), faces
 
 
@@ -74,7 +72,6 @@ def test_no_sample_changes_by_more_than_the_limit_nor_outside_all_frames(scene, 
     assert not change(pixels, out)[beyond].any()
 
 
-@pytest.mark.xfail(strict=True, reason="clamped to 8.6 first and rounded to 9 afterwards")
 def test_a_limit_between_two_grey_levels_holds_after_rounding():
     pixels = np.full((60, 60, 3), 128, dtype=np.uint8)
     high = torch.full((1, 3, SIZE, SIZE), 20.0)
@@ -118,7 +115,7 @@ def test_a_face_cut_by_the_border(collins: NDArray[np.uint8], collins_face: Face
 def test_where_faces_overlap_the_sum_counts_and_is_limited():
     pixels = np.full((120, 160, 3), 128, dtype=np.uint8)
     # Left and right touch only the middle one, which is added last: all three form one group.
-    faces = [face_at(50, 60, 60), face_at(110, 60, 60), face_at(80, 60, 60)]
+    faces = [face_at(50, 60, 50), face_at(110, 60, 50), face_at(80, 60, 60)]
     up = torch.full((3, 3, SIZE, SIZE), 5.0)
     out = render_into_photo(pixels, faces, up, MASK, limit=8).astype(int) - 128
     assert out[60, [62, 98, 80, 30], 0].tolist() == [8, 8, 5, 5]

@@ -14,9 +14,7 @@ from tests.methods.contract import MethodContract, Subject
 SURROGATES = [name for name in installed() if isinstance(get_recognizer(name), Recognizer)]
 
 
-@pytest.fixture(
-    scope="module", params=itertools.product(methods.names(), SURROGATES), ids="-".join
-)
+@pytest.fixture(scope="module", params=itertools.product(methods.names(), SURROGATES), ids="-".join)
 def subject(request, collins, collins_face, hopper, hopper_face) -> Subject:
     method, surrogate = request.param
     photos, faces = [collins, hopper], [collins_face, hopper_face]

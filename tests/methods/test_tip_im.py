@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,17 +42,24 @@ def test_without_gamma_the_term_costs_nothing():
     assert TipIm().penalty(of, torch.zeros(1, 3, 48, 48)) == 0.0
 
 
-def test_a_target_next_to_the_face_is_chosen():
-    of = problem(2, goal=Impersonate(), targets=[people(4)])
-    near = of.own[0] + 0.05 * people(2, 9)
-    table = torch.cat([people(3), near])
-    of = problem(2, goal=Impersonate(), targets=[table])
-    embeddings = [of.own[0][:, None]]
-    assert TipIm().choose(of, embeddings).tolist() == [3, 4]
-    # The worst case over all targets does not care for the nearest one.
-    for gain in ("sum", "min", "centre"):
-        of = problem(2, goal=Impersonate(gain=gain), targets=[table])
-        assert TipIm().choose(of, embeddings).shape == (2,)
+@pytest.mark.parametrize("gain", ["max", "sum", "min"])
+def test_the_target_with_the_largest_predicted_gain_is_chosen(gain: str):
+    """Equations 2 to 5 for candidates own + foresight (target - own), kept on the sphere."""
+    table = people(6).double().numpy()
+    of = problem(2, goal=Impersonate(gain=gain), targets=[people(6)])
+    scale, inner = of.ensemble.scales[0], {"max": max, "sum": sum, "min": min}[gain]
+    here = torch.nn.functional.normalize(of.own[0] + 0.3 * people(2, 9), dim=1)
+    expected = []
+    for e, own in zip(here.double().numpy(), of.own[0].double().numpy(), strict=True):
+        gains = []
+        for target in table:
+            ahead = e + 0.1 * (target - own)
+            ahead *= np.linalg.norm(e) / np.linalg.norm(ahead)
+            away = ((ahead - own) ** 2).sum() / scale
+            rest = [float(np.exp(away - ((ahead - t) ** 2).sum() / scale)) for t in table]
+            gains.append(np.log(1 + inner(rest)))
+        expected.append(int(np.argmax(gains)))
+    assert TipIm().choose(of, [here[:, None]]).tolist() == expected
 
 
 def test_the_exact_search_with_one_target_is_the_plain_loop():

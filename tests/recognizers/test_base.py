@@ -88,9 +88,7 @@ def test_variants_and_jitter():
     many = canvas.images.repeat_interleave(3, dim=0)
     still = Jitter(scale=1, rotation=0, shift=0).draw(3, torch.Generator()).repeat(2, 1, 1)
     unmoved = crop.take(canvas, many, still)
-    torch.testing.assert_close(
-        unmoved, plain.repeat_interleave(3, dim=0), rtol=0, atol=0.02
-    )
+    torch.testing.assert_close(unmoved, plain.repeat_interleave(3, dim=0), rtol=0, atol=0.02)
     shift = torch.tensor([[[1.0, 0, 4 / 32], [0, 1.0, 0]]]).repeat(2, 1, 1)
     moved = crop.take(canvas, canvas.images, shift)
     torch.testing.assert_close(moved[..., :-4], plain[..., 4:], rtol=0, atol=0.02)
