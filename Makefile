@@ -32,8 +32,8 @@ setup-dev: $(VENV)/.made-dev
 
 protect: $(VENV)/.made
 	@mkdir -p "$(OUT)"
-	$(BIN)/bauta protect "$(PHOTO)" -o "$(OUT)/" --overwrite --report "$(OUT)/report"
-	@echo "See $(OUT)/report.html"
+	@$(BIN)/bauta protect "$(PHOTO)" -o "$(OUT)/" --overwrite --report "$(OUT)/report"; \
+	status=$$?; [ -f "$(OUT)/report.html" ] && echo "see $(OUT)/report.html"; exit $$status
 
 lint: $(VENV)/.made-dev
 	$(BIN)/ruff check

@@ -163,7 +163,6 @@ def test_mobilefacenet_refuses_other_networks(tmp_path: Path):
         MobileFaceNet.load(file)
 
 
-@pytest.mark.xfail(strict=True, reason="torch.load stands before the try, so its errors escape")
 @pytest.mark.parametrize("content", [b"", b"no weights at all", b"PK\x03\x04 cut"])
 def test_mobilefacenet_refuses_damaged_files(tmp_path: Path, content: bytes):
     file = tmp_path / "damaged.pt"

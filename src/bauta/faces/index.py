@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ def index_faces(
     chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
     if chunks:
         jobs = min(jobs or os.cpu_count() or 1, len(chunks))
-        with ProcessPoolExecutor(jobs) as pool:
+        # A forked worker would inherit locks of dlib and OpenMP threads, and can wait for ever.
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             for done, rows in enumerate(pool.map(_find_many, [root] * len(chunks), chunks), 1):
                 known.update(rows)
                 if done % 16 == 0 or done == len(chunks):

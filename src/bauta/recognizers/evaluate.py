@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,15 +170,15 @@ def _fold_accuracies(
 
 def _best_threshold(similarities: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
     """Threshold of the highest accuracy, in the middle of its gap."""
-    order = np.argsort(similarities)
-    ordered, genuine = similarities[order], same[order]
-    # Accepting from position i on: impostors before i and genuine pairs from i on are right.
-    right = np.concatenate([[0], np.cumsum(~genuine)]) + np.concatenate(
-        [np.cumsum(genuine[::-1])[::-1], [0]]
-    )
+    values = np.unique(similarities)
+    # Accepting from values[i] on: impostors below it and genuine pairs from it on are right. The
+    # last entry refuses everything.
+    edges = np.append(values, np.inf)
+    impostors, genuine = np.sort(similarities[~same]), np.sort(similarities[same])
+    right = np.searchsorted(impostors, edges) + len(genuine) - np.searchsorted(genuine, edges)
     best = int(right.argmax())
-    low = ordered[max(0, best - 1)]
-    high = ordered[min(len(ordered) - 1, best)]
+    low = values[best - 1] if best > 0 else values[0] - 1
+    high = values[best] if best < len(values) else values[-1] + 1
     return float((low + high) / 2)
 
 
@@ -198,10 +199,16 @@ def threshold_at(
     allowed = int(far * len(impostors))
     if allowed < 1:
         raise UsageError(f"FAR {far:.1%} needs at least {round(1 / far)} impostor pairs")
-    # Between the last accepted and the first refused impostor.
-    threshold = float((impostors[allowed - 1] + impostors[min(allowed, len(impostors) - 1)]) / 2)
+    # Between the first refused impostor and the next above, rounded away from the refused one.
+    refused = impostors[min(allowed, len(impostors) - 1)]
+    above = impostors[impostors > refused]
+    middle = (refused + above[-1]) / 2 if len(above) else refused
+    threshold = math.ceil(middle * 1e4) / 1e4
+    while threshold <= refused:
+        threshold += 1e-4
+    threshold = round(threshold, 4)
     return Threshold(
-        similarity=round(threshold, 4),
+        similarity=threshold,
         far=float((impostors >= threshold).mean()),
         tar=round(float((similarities[same] >= threshold).mean()), 4),
         data=data,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -83,13 +84,13 @@ class MobileFaceNet(nn.Module):
             WeightsError: the file does not hold this network.
 
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
         network = cls()
         convs = {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
         try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
             for name, (weight, norm) in _layer_names().items():
                 _fill(convs[name], state, weight, norm)
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, RuntimeError, TypeError, EOFError, UnpicklingError) as error:
             raise WeightsError(f"{path} does not hold a MobileFaceNet: {error}") from error
         return network.eval().requires_grad_(False)
 
