@@ -249,7 +249,7 @@ if __name__ == "__main__":
         for _ in range(2):
             names = ["a.jpg", "b.png"]
             say = lambda *p: told.append(p)
-        found = index_faces(root, names, root / "cache", jobs=1, progress=say)
+            found = index_faces(root, names, root / "cache", jobs=1, progress=say)
             (root / "a.jpg").unlink(missing_ok=True)
             assert found["b.png"] is None
             print(found["a.jpg"].landmarks.astype(int).tolist())
