@@ -32,7 +32,7 @@ from bauta.recognizers.zoo import get_surrogate
 from bauta.settings import PRESETS, Settings
 
 MEGAPIXELS = 12
-FACES = 16
+FACES = 8
 
 
 def main() -> None:
