@@ -119,8 +119,8 @@ def protect_command(
             perceptual=perceptual,
             goal=_goal(goal, target),
             targets=tuple(target or ()),
-            target_search=target_search,  # type: ignore[arg-type]  # checked by the goal
-            gain=gain,  # type: ignore[arg-type]  # checked by the goal
+            target_search=target_search,  # type: ignore[arg-type]  # checked by Settings
+            gain=gain,  # type: ignore[arg-type]  # checked by Settings
             gamma=gamma,
             faces=faces,
             surrogates=tuple(surrogate or ()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  the field's usual name
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 

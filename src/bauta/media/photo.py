@@ -58,7 +58,7 @@ class Photo:
         return self._source.output_format
 
 
-def photo_from_array(pixels: np.ndarray[Any, Any], *, format: str = "PNG") -> Photo:  # noqa: A002
+def photo_from_array(pixels: np.ndarray[Any, Any], *, format: str = "PNG") -> Photo:  # noqa: A002  Pillow's word
     """Make a photo of an array, to be written as ``format``.
 
     Args:
@@ -91,7 +91,7 @@ def photo_from_array(pixels: np.ndarray[Any, Any], *, format: str = "PNG") -> Ph
     return make_photo(sources[wanted], None, wanted)
 
 
-def make_photo(source: Source, path: Path | None, format: str) -> Photo:  # noqa: A002
+def make_photo(source: Source, path: Path | None, format: str) -> Photo:  # noqa: A002  Pillow's word
     """Build the photo of a decoded ``source``."""
     pixels = upright(source.raster.rgb(), source.orientation)
     pixels = np.ascontiguousarray(pixels).view()

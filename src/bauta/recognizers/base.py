@@ -172,6 +172,7 @@ class Recognizer(Judge):
     def __post_init__(self) -> None:
         """Put the network into inference shape."""
         self.network.eval().requires_grad_(False)
+        # The stubs of torch know no call with both.
         self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property

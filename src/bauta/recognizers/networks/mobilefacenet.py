@@ -12,7 +12,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bauta.errors import WeightsError
