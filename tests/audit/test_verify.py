@@ -116,7 +116,28 @@ def test_other_photos_replace_the_original_as_reference(
     assert both.faces[0].scores == alone.faces[0].scores
     assert both.faces[0].scores[0].before > judge.threshold
     assert stranger.faces[0].scores[0].before < judge.threshold
-    assert stranger.verdict == "protected"
+    assert stranger.verdict == "unjudged"
+
+
+def test_one_recognised_photo_among_several_is_enough(
+    files: tuple[Path, Path], hopper_path: Path, collins_path: Path
+) -> None:
+    class Planned(Eye):
+        """Similarities .7, .6 and .2 to the original, .1, .55 and .7 to the protected file."""
+
+        def embed(self, photos: Sequence[Pixels], faces: Sequence[Face]) -> NDArray[np.float32]:
+            self.calls += 1
+            if self.calls == 3:
+                return np.eye(3, 4, dtype=np.float32)
+            near = [0.7, 0.6, 0.2] if self.calls == 1 else [0.1, 0.55, 0.7]
+            unit = [*near, math.sqrt(1 - sum(s * s for s in near))]
+            return np.array([unit], dtype=np.float32)
+
+    others = [collins_path, hopper_path, collins_path]
+    report = verify(*files, judges=[Planned()], others=others)
+    (score,) = report.faces[0].scores
+    assert (score.before, score.after) == pytest.approx((0.7, 0.55), abs=1e-3)
+    assert report.verdict == "recognisable"
 
 
 @pytest.mark.parametrize(

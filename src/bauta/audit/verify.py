@@ -52,6 +52,11 @@ class Score:
         """Whether the judge no longer takes the protected face for the person."""
         return self.after < self.threshold
 
+    @property
+    def decides(self) -> bool:
+        """Whether it counts: it is independent, and knew the person before."""
+        return self.independent and not self.before < self.threshold
+
 
 @dataclass(frozen=True)
 class FaceReport:
@@ -78,11 +83,14 @@ class FaceReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Decided by the independent judges alone, all of which must have lost the person."""
-        independent = [score for score in self.scores if score.independent]
-        if any(not score.hidden for score in independent or self.scores):
+        """Decided by the independent judges that knew the person: all must have lost them.
+
+        Where there are none, a surrogate that still recognises the person is telling all the same.
+        """
+        deciding = [score for score in self.scores if score.decides]
+        if any(not score.hidden for score in deciding or self.scores):
             return "recognisable"
-        return "protected" if independent else "unjudged"
+        return "protected" if deciding else "unjudged"
 
 
 @dataclass(frozen=True)
@@ -196,7 +204,8 @@ def verify(
         protected: the protected file, of the same size.
         judges: recognizers that judge, each with a threshold.
         others: further photos of the people, or what :func:`read_references` made of them; each
-            face is compared with its best match among them instead of with the original itself.
+            face is compared with all of them that the judge takes for the same person, instead of
+            with the original itself; the most similar counts.
         surrogates: identities of networks (:attr:`Judge.network_id`) that made the protection.
         faces: faces of the original, if they are known already.
         chosen: those that were to be protected; None: all.
@@ -270,19 +279,27 @@ def _scores(
         to_protected = similarity_matrix(protected, table)
         threshold = judge.thresholds["far-1%"] if judge.thresholds else None
         for index in range(len(known)):
-            # With other photos at hand, the person is the one the original matches best.
-            column = int(to_original[index].argmax()) if references.faces else index
+            same = _same_person(to_original[index], judge.threshold) if references.faces else index
             rows[index].append(
                 Score(
                     judge=judge.name,
                     independent=judge.network_id not in surrogates,
-                    before=round(float(to_original[index, column]), 4),
-                    after=round(float(to_protected[index, column]), 4),
+                    before=round(float(to_original[index, same].max()), 4),
+                    after=round(float(to_protected[index, same].max()), 4),
                     threshold=round(judge.threshold, 4),
                     far=threshold.far if threshold else math.nan,
                 )
             )
     return rows
+
+
+def _same_person(similarities: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """Of the reference faces, those that the judge takes for the original's person.
+
+    One recognised photo is enough to be found, so all of them count, and the nearest in any case.
+    """
+    same: NDArray[np.bool_] = similarities >= min(threshold, similarities.max())
+    return same
 
 
 def read_references(others: Sequence[str | Path]) -> References:
