@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
+from rich.progress import Progress, track
 
 from bauta.audit.metrics import largest_change, psnr, ssim
 from bauta.audit.protocols import interval, rank_targeted, rank_untargeted, ranked
@@ -28,7 +28,7 @@ from bauta.faces.frame import render_into_photo
 from bauta.faces.index import index_faces, main_face
 from bauta.media import read_photo, write_photo
 from bauta.protection import build_method, build_problem
-from bauta.recognizers.base import Judge
+from bauta.recognizers.embeddings import embed_photos
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
 from bauta.settings import Settings
 
@@ -183,7 +183,15 @@ def _judge(
 ) -> dict[str, Any]:
     """Rank rates of one judge, clean and protected."""
     judge = get_recognizer(name)
-    clean = _gallery(judge, lfw, [*probes, *gallery], faces)
+    with Progress(disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(name, total=None)
+        clean = embed_photos(
+            judge,
+            lfw,
+            {photo: faces[photo] for photo in (*probes, *gallery)},
+            CACHE,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     shelf = np.stack([clean[g] for g in gallery])
     people = [g.split("/")[0] for g in gallery]
     own = [p.split("/")[0] for p in probes]
@@ -198,25 +206,6 @@ def _judge(
         out[f"rank{n}_ut"] = _percent(rank_untargeted(after, own, n))
         out[f"rank{n}_t"] = _percent(rank_targeted(after, targets, n))
     return out
-
-
-def _gallery(
-    judge: Judge, lfw: Path, names: list[str], faces: dict[str, Face]
-) -> dict[str, NDArray[np.float32]]:
-    """Embeddings of clean photos, kept on disk."""
-    file = CACHE / f"embeddings-{judge.name}.npz"
-    known = {}
-    if file.exists():
-        with np.load(file, allow_pickle=False) as data:
-            known = dict(zip(data["names"].tolist(), data["rows"], strict=True))
-    missing = [name for name in names if name not in known]
-    for start in track(range(0, len(missing), 64), description=judge.name):
-        some = missing[start : start + 64]
-        rows = judge.embed([read_photo(lfw / n).pixels for n in some], [faces[n] for n in some])
-        known.update(zip(some, rows, strict=True))
-    if missing:
-        np.savez(file, names=np.array(list(known)), rows=np.stack(list(known.values())))
-    return known
 
 
 def _percent(hits: NDArray[np.bool_]) -> dict[str, Any]:

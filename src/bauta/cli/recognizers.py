@@ -1,4 +1,4 @@
-"""``bauta recognizers list | show | fetch | evaluate``."""
+"""``bauta recognizers list | show | fetch | evaluate | diversity``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
+from bauta.cli import evaluate
 from bauta.cli.output import err, out, print_json, progress_bar, usage_errors
 
 app = typer.Typer(
@@ -115,60 +116,5 @@ def fetch_command(
             out.print(f"{name}: {escape(str(path))}")
 
 
-@app.command("evaluate")
-def evaluate_command(
-    name: Annotated[str, typer.Argument(help="Recognizer.")],
-    data: Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")],
-    pairs: Annotated[Path, typer.Option(help="LFW's pairs.txt.")],
-    save: Annotated[
-        Path | None,
-        typer.Option(help="Thresholds file to update; default: the user's own."),
-    ] = None,
-    json: _Json = False,
-) -> None:
-    """Measure verification accuracy, TAR at FAR 1 % and 0.1 %, and write the thresholds.
-
-    Example: bauta recognizers evaluate dlib --data lfw --pairs lfw-pairs.txt
-    """
-    from bauta.recognizers.evaluate import evaluate, read_pairs
-    from bauta.recognizers.thresholds import save_thresholds, user_file
-    from bauta.recognizers.zoo import get_recognizer
-    from bauta.weights.records import data_folder
-
-    with usage_errors():
-        judge = get_recognizer(name)
-        rows = read_pairs(pairs)
-        with progress_bar(quiet=json) as bar:
-            task = bar.add_task(name, total=None)
-            result = evaluate(
-                judge,
-                data,
-                rows,
-                cache=data_folder().parent / "cache",
-                data=f"{data.name}, {len(rows):,} pairs of {pairs.name}",
-                command=f"bauta recognizers evaluate {name} --data {data.name} "
-                f"--pairs {pairs.name}",
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
-        file = save or user_file()
-        save_thresholds(file, name, result.thresholds)
-    if json:
-        print_json(
-            {
-                "recognizer": name,
-                "accuracy": result.accuracy,
-                "standard_error": result.deviation,
-                "pairs": result.pairs,
-                "assumed": result.assumed,
-                "thresholds": {k: asdict(t) for k, t in result.thresholds.items()},
-            }
-        )
-        return
-    out.print(
-        f"[bold]{name}[/]: accuracy {result.accuracy:.2%} +- {result.deviation:.2%} "
-        f"({result.pairs:,} pairs; in {result.assumed} photos no face was found, "
-        "so the middle was taken)"
-    )
-    for key, limit in result.thresholds.items():
-        out.print(f"  {key}: TAR {limit.tar:.2%} at similarity {limit.similarity}")
-    out.print(f"thresholds written to {escape(str(file))}")
+app.command("evaluate", epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate_command)
+app.command("diversity", epilog=evaluate.DIVERSITY_EXAMPLES)(evaluate.diversity_command)

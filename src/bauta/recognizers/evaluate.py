@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bauta.errors import UsageError
-from bauta.faces.face import Face
 from bauta.faces.index import Progress, index_faces
-from bauta.faces.landmarks import find_landmarks
-from bauta.media import read_photo
 from bauta.recognizers.base import Judge
+from bauta.recognizers.embeddings import embed_photos
 from bauta.recognizers.thresholds import Threshold
 
 FARS = {"far-1%": 0.01, "far-0.1%": 0.001}
+#: Name of the threshold at which both kinds of error are as frequent.
+EQUAL_ERROR = "equal-error"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,25 @@ class Evaluation:
     assumed: int
     similarities: NDArray[np.float64]
     same: NDArray[np.bool_]
+
+    def similarity_at(self, point: str) -> float:
+        """Similarity at an operating point: "equal-error", or a name in ``thresholds``.
+
+        Raises:
+            UsageError: there is no such point.
+
+        """
+        if point == EQUAL_ERROR:
+            return equal_error_threshold(self.similarities, self.same)
+        if point not in self.thresholds:
+            known = ", ".join((EQUAL_ERROR, *self.thresholds))
+            raise UsageError(f"no operating point is called {point!r}; known: {known}")
+        return self.thresholds[point].similarity
+
+    def errors(self, threshold: float) -> NDArray[np.bool_]:
+        """Pairs judged wrongly, (N,), when similarities of ``threshold`` and more are accepted."""
+        wrong: NDArray[np.bool_] = (self.similarities >= threshold) != self.same
+        return wrong
 
 
 def read_pairs(path: Path) -> list[Pair]:
@@ -104,7 +123,7 @@ def evaluate(
         judge: the recognizer.
         root: folder that the pairs' photos are in.
         pairs: the pairs.
-        cache: folder where found faces are kept.
+        cache: folder where found faces and embeddings are kept.
         data: name of data and pairs, for the thresholds' provenance.
         command: how to repeat this, likewise.
         progress: told the photos done and in all: first of finding faces, then of embedding.
@@ -112,7 +131,7 @@ def evaluate(
     """
     names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
     found = index_faces(root, names, cache, progress=progress)
-    embeddings = _embed(judge, root, found, progress)
+    embeddings = embed_photos(judge, root, found, cache, progress=progress)
     a = np.stack([embeddings[pair.a] for pair in pairs]).astype(np.float64)
     b = np.stack([embeddings[pair.b] for pair in pairs]).astype(np.float64)
     similarities = 1 - ((a - b) ** 2).sum(axis=1) / 2
@@ -132,30 +151,6 @@ def evaluate(
     )
 
 
-def _embed(
-    judge: Judge, root: Path, found: Mapping[str, Face | None], progress: Progress | None
-) -> dict[str, NDArray[np.float32]]:
-    """Embedding of the main face of every photo."""
-    names = list(found)
-    out: dict[str, NDArray[np.float32]] = {}
-    for start in range(0, len(names), 64):
-        some = names[start : start + 64]
-        photos = [read_photo(root / name).pixels for name in some]
-        faces = [found[n] or _assumed(p) for n, p in zip(some, photos, strict=True)]
-        out.update(zip(some, judge.embed(photos, faces), strict=True))
-        if progress:
-            progress(start + len(some), len(names))
-    return out
-
-
-def _assumed(pixels: NDArray[np.uint8]) -> Face:
-    """A face in the middle, 42 % of the photo wide, as data sets like LFW frame theirs."""
-    height, width = pixels.shape[:2]
-    half = 0.21 * min(height, width)
-    box = (width / 2 - half, height / 2 - half, width / 2 + half, height / 2 + half)
-    return Face(box, -1.0, find_landmarks(pixels, box))
-
-
 def _fold_accuracies(
     similarities: NDArray[np.float64], same: NDArray[np.bool_], folds: NDArray[np.int_]
 ) -> NDArray[np.float64]:
@@ -170,15 +165,68 @@ def _fold_accuracies(
 
 def _best_threshold(similarities: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
     """Threshold of the highest accuracy, in the middle of its gap."""
+    values, accepted, refused = _mistakes(similarities, same)
+    return _middle_of_gap(values, int((accepted + refused).argmin()))
+
+
+def equal_error_threshold(similarities: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
+    """Threshold at which the shares of accepted impostors and refused genuine pairs are nearest.
+
+    It lies in the middle of its gap between similarities; of several such gaps, the lowest.
+
+    Args:
+        similarities: (N,) similarities.
+        same: (N,) whether each is of one person; both kinds must be there.
+
+    Raises:
+        UsageError: one kind is missing.
+
+    """
+    if same.all() or not same.any():
+        raise UsageError("an equal error rate needs pairs of one person and of two")
+    values, accepted, refused = _mistakes(similarities, same)
+    apart = np.abs(accepted / (~same).sum() - refused / same.sum())
+    return _middle_of_gap(values, int(apart.argmin()))
+
+
+def roc_curve(
+    similarities: NDArray[np.float64], same: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Receiver operating characteristic.
+
+    Args:
+        similarities: (N,) similarities.
+        same: (N,) whether each is of one person; both kinds must be there.
+
+    Returns:
+        False accept rates, (K,), rising from 0 to 1, and the true accept rates that belong to
+        them, (K,), rising to 1: one point for each distinct similarity, and one for refusing all.
+
+    """
+    _, accepted, refused = _mistakes(similarities, same)
+    far = accepted[::-1] / (~same).sum()
+    tar = 1 - refused[::-1] / same.sum()
+    return far, tar
+
+
+def _mistakes(
+    similarities: NDArray[np.float64], same: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int_], NDArray[np.int_]]:
+    """Distinct similarities, (K,), and what goes wrong when accepting from each on, (K + 1,).
+
+    That is impostors accepted and genuine pairs refused. The last entry refuses everything.
+    """
     values = np.unique(similarities)
-    # Accepting from values[i] on: impostors below it and genuine pairs from it on are right. The
-    # last entry refuses everything.
     edges = np.append(values, np.inf)
     impostors, genuine = np.sort(similarities[~same]), np.sort(similarities[same])
-    right = np.searchsorted(impostors, edges) + len(genuine) - np.searchsorted(genuine, edges)
-    best = int(right.argmax())
-    low = values[best - 1] if best > 0 else values[0] - 1
-    high = values[best] if best < len(values) else values[-1] + 1
+    accepted = len(impostors) - np.searchsorted(impostors, edges)
+    return values, accepted, np.searchsorted(genuine, edges)
+
+
+def _middle_of_gap(values: NDArray[np.float64], index: int) -> float:
+    """Middle between ``values[index - 1]`` and ``values[index]``; either may not exist."""
+    low = values[index - 1] if index > 0 else values[0] - 1
+    high = values[index] if index < len(values) else values[-1] + 1
     return float((low + high) / 2)
 
 
