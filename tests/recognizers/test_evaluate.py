@@ -17,8 +17,10 @@ from bauta.recognizers.evaluate import (
     Pair,
     _best_threshold,
     _fold_accuracies,
+    equal_error_threshold,
     evaluate,
     read_pairs,
+    roc_curve,
     threshold_at,
 )
 from tests.faces.make import face_at
@@ -113,6 +115,56 @@ def test_too_few_impostors_to_tell():
         threshold_at(0.01, np.linspace(0, 1, 99), np.zeros(99, bool), "", "")
 
 
+def rates(threshold, similarities, same):
+    accepted = similarities >= threshold
+    return accepted[~same].mean(), 1 - accepted[same].mean()
+
+
+@given(scores(least=4))
+def test_no_threshold_has_more_equal_errors(data):
+    similarities, same = data
+    if same.all():
+        with pytest.raises(UsageError, match="of one person and of two"):
+            equal_error_threshold(similarities, same, "data", "command")
+        return
+    found = equal_error_threshold(similarities, same, "data", "command")
+    far, frr = rates(found.similarity, similarities, same)
+    others = [rates(t / 2000, similarities, same) for t in range(-1, 2001)]
+    assert abs(far - frr) == pytest.approx(min(abs(a - b) for a, b in others))
+    assert found.far == pytest.approx(far)
+    assert found.tar == pytest.approx(1 - frr, abs=1e-4)
+    assert (found.data, found.command) == ("data", "command")
+
+
+def test_the_equal_error_threshold_lies_in_the_middle_of_its_gap():
+    similarities = np.array([0.1, 0.2, 0.7, 0.4, 0.8, 0.9])
+    same = np.array([False, False, False, True, True, True])
+    # One error of each kind between 0.4 and 0.7.
+    found = equal_error_threshold(similarities, same, "", "")
+    assert (found.similarity, found.far, found.tar) == (0.55, pytest.approx(1 / 3), 0.6667)
+
+
+@given(scores())
+def test_every_point_of_the_curve_is_a_threshold(data):
+    similarities, same = data
+    if same.all():
+        return
+    far, tar = roc_curve(similarities, same)
+    thresholds = [np.inf, *sorted(similarities, reverse=True)]
+    expected = [rates(threshold, similarities, same) for threshold in thresholds]
+    np.testing.assert_allclose(far, [a for a, _ in expected])
+    np.testing.assert_allclose(tar, [1 - r for _, r in expected], atol=1e-12)
+    assert (far[0], tar[0], far[-1], tar[-1]) == (0, 0, 1, 1)
+    assert (np.diff(far) >= 0).all()
+    assert (np.diff(tar) >= -1e-12).all()
+
+
+def test_equal_similarities_are_one_point_of_the_curve():
+    far, tar = roc_curve(np.array([0.5, 0.5, 0.2]), np.array([True, False, False]))
+    np.testing.assert_allclose(far, [0, 0.5, 1])
+    np.testing.assert_allclose(tar, [0, 1, 1])
+
+
 PAIRS = "2\t1\nAnn\t1\t12\nAnn\t1\tBob\t2\nBob\t1\t2\nBob\t3\tAnn\t4\n"
 
 
@@ -192,3 +244,9 @@ def test_evaluation_of_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert result.thresholds["far-50%"].data == "toy"
     assert result.thresholds["far-50%"].tar == 1
     assert told == [(4, 4)]
+    assert not result.errors().any()
+    # Half of the two impostor pairs may be accepted, and the more similar one is.
+    assert result.errors("far-50%").tolist() == [False, expected[1] > expected[3],
+                                                 False, expected[3] > expected[1]]  # fmt: skip
+    with pytest.raises(UsageError, match="known: far-50%, equal-error"):
+        result.errors("far-1%")

@@ -25,8 +25,10 @@ def row(similarity: float) -> Threshold:
 @pytest.mark.parametrize("name", ["dlib", "dlib-native", "mobilefacenet-ms1m"])
 def test_shipped_thresholds_are_plausible_and_say_where_they_come_from(own: Path, name: str):
     table = thresholds_of(name)
-    assert set(table) == {"far-1%", "far-0.1%"}
-    loose, strict = table["far-1%"], table["far-0.1%"]
+    assert set(table) == {"far-1%", "far-0.1%", "equal-error"}
+    loose, strict, equal = table["far-1%"], table["far-0.1%"], table["equal-error"]
+    # Pairs come in thirtieths of a percent.
+    assert abs(equal.far - (1 - equal.tar)) < 0.001
     assert 0 < loose.similarity < strict.similarity < 1
     assert (loose.far, strict.far) == (0.01, 0.001)
     assert 0.8 < strict.tar < loose.tar <= 1

@@ -168,8 +168,7 @@ def _colours() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("blue-orange", ["#0072B2", "#ffffff", "#B34700"])
-    colours.set_bad("#d0d0d0")
-    return colours
+    return colours.with_extremes(bad="#d0d0d0")
 
 
 def _save(figure: Any, path: Path) -> None:

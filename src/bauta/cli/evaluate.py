@@ -114,7 +114,7 @@ def diversity_command(
         if plot:
             check_picture(plot)
         results = _measure(chosen, data, pairs, quiet=json)
-        errors = np.stack([result.errors(result.similarity_at(at)) for result in results])
+        errors = np.stack([result.errors(at) for result in results])
         table = error_correlation(errors)
         teams = rank_teams(chosen, errors, size, seed=seed)
         if plot:
@@ -188,15 +188,16 @@ def _print_evaluation(result: Evaluation) -> None:
         "so the middle was taken)"
     )
     for key, limit in result.thresholds.items():
-        out.print(f"  {key}: TAR {limit.tar:.2%} at similarity {limit.similarity}")
+        out.print(
+            f"  {key}: TAR {limit.tar:.2%}, FAR {limit.far:.2%} at similarity {limit.similarity}"
+        )
 
 
 def _errors_json(result: Evaluation, at: str) -> dict[str, Any]:
-    threshold = result.similarity_at(at)
-    wrong = result.errors(threshold)
+    wrong = result.errors(at)
     return {
         "recognizer": result.recognizer,
-        "similarity": round(threshold, 4),
+        "similarity": result.thresholds[at].similarity,
         "errors": int(wrong.sum()),
         "accepted_impostors": int(wrong[~result.same].sum()),
         "refused_genuine": int(wrong[result.same].sum()),

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
-from bauta.cli import evaluate
+from bauta.cli import card, evaluate
 from bauta.cli.output import err, out, print_json, progress_bar, usage_errors
 
 app = typer.Typer(
@@ -46,30 +46,7 @@ def list_command(json: _Json = False) -> None:
     out.print(table)
 
 
-@app.command("show", epilog="Example: bauta recognizers show mobilefacenet-ms1m")
-def show_command(name: Annotated[str, typer.Argument()], json: _Json = False) -> None:
-    """Show one record: source, hash, licence, training data, thresholds."""
-    from bauta.recognizers.thresholds import thresholds_of
-    from bauta.recognizers.zoo import WEIGHTS_OF
-    from bauta.weights.records import record
-
-    with usage_errors():
-        row = record(WEIGHTS_OF.get(name, name))
-        users = [name, *(user for user, weights in WEIGHTS_OF.items() if weights == row.name)]
-        limits = {user: dict(thresholds_of(user)) for user in users if thresholds_of(user)}
-    if json:
-        plain = {u: {k: asdict(t) for k, t in table.items()} for u, table in limits.items()}
-        print_json({**asdict(row), "thresholds": plain})
-        return
-    for key, value in asdict(row).items():
-        if value not in (None, ""):
-            out.print(f"[bold]{key:15}[/] {escape(str(value))}")
-    for user, table in limits.items():
-        for key, limit in table.items():
-            out.print(
-                f"[bold]{'threshold':15}[/] {user}, {key}: similarity {limit.similarity} "
-                f"(TAR {limit.tar:.2%}; {escape(limit.data)})"
-            )
+app.command("show", epilog=card.EXAMPLES)(card.show_command)
 
 
 @app.command(

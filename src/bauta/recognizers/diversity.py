@@ -16,8 +16,8 @@ get wrong:
 The focal score of a member is the generalised diversity of the whole team, that member included, on
 the samples that this member gets wrong (its negative samples). The focal diversity of the team is
 the mean of its members' focal scores. This is what the authors' own code computes (git-disl,
-EnsembleBench: generalized_diversity, calFocalDiversityScores), except that they draw 300 negative
-samples at random to save time, and here all of them count.
+EnsembleBench: generalized_diversity, calFocalDiversityScores), except that it draws three times 100
+negative samples at random to save time, and here all of them count once.
 """
 
 from __future__ import annotations

@@ -103,7 +103,8 @@ def _is_of(row: NDArray[np.float32] | None, key: NDArray[np.float32]) -> bool:
 
 def _load(file: Path) -> _Rows:
     try:
-        with np.load(file, allow_pickle=False) as data:
+        # Opened here, because np.load leaves a damaged file open.
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
             return dict(zip(data["names"].tolist(), data["rows"], strict=True))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         # Absent or damaged: it holds nothing that cannot be computed again.

@@ -40,7 +40,7 @@ class Evaluation:
         accuracy: mean accuracy over the folds, each judged at the threshold that is best on the
             others, 0 to 1.
         deviation: standard error of that mean.
-        thresholds: by name, such as "far-1%".
+        thresholds: by name: "far-1%", "far-0.1%" and "equal-error".
         pairs: number of pairs.
         assumed: photos in which no face was found, whose middle was taken instead.
         similarities: (N,) similarity of each pair.
@@ -57,23 +57,25 @@ class Evaluation:
     similarities: NDArray[np.float64]
     same: NDArray[np.bool_]
 
-    def similarity_at(self, point: str) -> float:
-        """Similarity at an operating point: "equal-error", or a name in ``thresholds``.
+    def errors(self, at: str = EQUAL_ERROR) -> NDArray[np.bool_]:
+        """Pairs that are judged wrongly at one of the thresholds.
+
+        Args:
+            at: its name. The default balances both kinds of error; at a low FAR almost all errors
+                of a good recognizer are refused genuine pairs.
+
+        Returns:
+            (N,) impostors accepted and genuine pairs refused.
 
         Raises:
-            UsageError: there is no such point.
+            UsageError: no threshold has this name.
 
         """
-        if point == EQUAL_ERROR:
-            return equal_error_threshold(self.similarities, self.same)
-        if point not in self.thresholds:
-            known = ", ".join((EQUAL_ERROR, *self.thresholds))
-            raise UsageError(f"no operating point is called {point!r}; known: {known}")
-        return self.thresholds[point].similarity
-
-    def errors(self, threshold: float) -> NDArray[np.bool_]:
-        """Pairs judged wrongly, (N,), when similarities of ``threshold`` and more are accepted."""
-        wrong: NDArray[np.bool_] = (self.similarities >= threshold) != self.same
+        if at not in self.thresholds:
+            raise UsageError(f"no threshold is called {at!r}; known: {', '.join(self.thresholds)}")
+        wrong: NDArray[np.bool_] = (
+            self.similarities >= self.thresholds[at].similarity
+        ) != self.same
         return wrong
 
 
@@ -136,14 +138,16 @@ def evaluate(
     b = np.stack([embeddings[pair.b] for pair in pairs]).astype(np.float64)
     similarities = 1 - ((a - b) ** 2).sum(axis=1) / 2
     same = np.array([pair.same for pair in pairs])
+    limits = {
+        name: threshold_at(far, similarities, same, data, command) for name, far in FARS.items()
+    }
+    limits[EQUAL_ERROR] = equal_error_threshold(similarities, same, data, command)
     accuracies = _fold_accuracies(similarities, same, np.array([pair.fold for pair in pairs]))
     return Evaluation(
         recognizer=judge.name,
         accuracy=float(accuracies.mean()),
         deviation=float(accuracies.std(ddof=1) / np.sqrt(len(accuracies))),
-        thresholds={
-            name: threshold_at(far, similarities, same, data, command) for name, far in FARS.items()
-        },
+        thresholds=limits,
         pairs=len(pairs),
         assumed=sum(face is None for face in found.values()),
         similarities=similarities,
@@ -167,26 +171,6 @@ def _best_threshold(similarities: NDArray[np.float64], same: NDArray[np.bool_]) 
     """Threshold of the highest accuracy, in the middle of its gap."""
     values, accepted, refused = _mistakes(similarities, same)
     return _middle_of_gap(values, int((accepted + refused).argmin()))
-
-
-def equal_error_threshold(similarities: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
-    """Threshold at which the shares of accepted impostors and refused genuine pairs are nearest.
-
-    It lies in the middle of its gap between similarities; of several such gaps, the lowest.
-
-    Args:
-        similarities: (N,) similarities.
-        same: (N,) whether each is of one person; both kinds must be there.
-
-    Raises:
-        UsageError: one kind is missing.
-
-    """
-    if same.all() or not same.any():
-        raise UsageError("an equal error rate needs pairs of one person and of two")
-    values, accepted, refused = _mistakes(similarities, same)
-    apart = np.abs(accepted / (~same).sum() - refused / same.sum())
-    return _middle_of_gap(values, int(apart.argmin()))
 
 
 def roc_curve(
@@ -254,11 +238,41 @@ def threshold_at(
     threshold = math.ceil(middle * 1e4) / 1e4
     while threshold <= refused:
         threshold += 1e-4
-    threshold = round(threshold, 4)
+    return _threshold(threshold, similarities, same, data, command)
+
+
+def equal_error_threshold(
+    similarities: NDArray[np.float64], same: NDArray[np.bool_], data: str, command: str
+) -> Threshold:
+    """Threshold at which the shares of accepted impostors and refused genuine pairs are nearest.
+
+    It lies in the middle of its gap between similarities; of several such gaps, the lowest.
+
+    Raises:
+        UsageError: there are no impostor pairs, or no genuine ones.
+
+    """
+    if same.all() or not same.any():
+        raise UsageError("an equal error rate needs pairs of one person and of two")
+    values, accepted, refused = _mistakes(similarities, same)
+    apart = np.abs(accepted / (~same).sum() - refused / same.sum())
+    middle = _middle_of_gap(values, int(apart.argmin()))
+    return _threshold(middle, similarities, same, data, command)
+
+
+def _threshold(
+    similarity: float,
+    similarities: NDArray[np.float64],
+    same: NDArray[np.bool_],
+    data: str,
+    command: str,
+) -> Threshold:
+    """Record of a threshold, with the rates that it has as it is stored."""
+    stored = round(similarity, 4)
     return Threshold(
-        similarity=threshold,
-        far=float((impostors >= threshold).mean()),
-        tar=round(float((similarities[same] >= threshold).mean()), 4),
+        similarity=stored,
+        far=float((similarities[~same] >= stored).mean()),
+        tar=round(float((similarities[same] >= stored).mean()), 4),
         data=data,
         command=command,
     )
