@@ -24,7 +24,8 @@ def evaluation(name: str, spread: float, data: str = "toy") -> Evaluation:
     same = np.arange(4000) < 2000
     similarities = same * 0.6 + spread * rng.normal(size=4000)
     limits = {k: threshold_at(far, similarities, same, data, "") for k, far in FARS.items()}
-    return Evaluation(name, 0.9, 0.01, limits, 4000, 0, similarities, same)
+    none = np.zeros(4000, bool)
+    return Evaluation(name, 0.9, 0.01, limits, 4000, 0, similarities, same, none)
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list:

@@ -245,6 +245,7 @@ def test_evaluation_of_a_judge(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert result.thresholds["far-50%"].tar == 1
     assert told == [(4, 4)]
     assert not result.errors().any()
+    assert result.guessed.tolist() == [bob2 in (pair.a, pair.b) for pair in pairs]
     # Half of the two impostor pairs may be accepted, and the more similar one is.
     assert result.errors("far-50%").tolist() == [False, expected[1] > expected[3],
                                                  False, expected[3] > expected[1]]  # fmt: skip

@@ -97,8 +97,9 @@ def diversity_command(
 ) -> None:
     """Show which recognizers fail together, and which teams fail together most rarely.
 
-    Each recognizer judges every pair at a threshold of its own. Focal diversity, 0 to 1, is high
-    for teams whose members make their errors on different pairs.
+    Each recognizer judges every pair at a threshold of its own; pairs with a photo in which no face
+    was found are left out. Focal diversity, 0 to 1, is high for teams whose members make their
+    errors on different pairs.
     """
     import numpy as np
 
@@ -114,7 +115,9 @@ def diversity_command(
         if plot:
             check_picture(plot)
         results = _measure(chosen, data, pairs, quiet=json)
-        errors = np.stack([result.errors(at) for result in results])
+        # What the detector missed, all recognizers miss: that says nothing about them.
+        counted = ~results[0].guessed
+        errors = np.stack([result.errors(at)[counted] for result in results])
         table = error_correlation(errors)
         teams = rank_teams(chosen, errors, size, seed=seed)
         if plot:
@@ -124,6 +127,7 @@ def diversity_command(
             {
                 "at": at,
                 "pairs": errors.shape[1],
+                "pairs_left_out": int((~counted).sum()),
                 "recognizers": [_errors_json(result, at) for result in results],
                 "error_correlation": _without_nan(table.tolist()),
                 "teams": [_without_nan(asdict(team)) for team in teams],
@@ -194,7 +198,7 @@ def _print_evaluation(result: Evaluation) -> None:
 
 
 def _errors_json(result: Evaluation, at: str) -> dict[str, Any]:
-    wrong = result.errors(at)
+    wrong = result.errors(at) & ~result.guessed
     return {
         "recognizer": result.recognizer,
         "similarity": result.thresholds[at].similarity,
@@ -207,7 +211,7 @@ def _errors_json(result: Evaluation, at: str) -> dict[str, Any]:
 def _print_correlation(results: Sequence[Evaluation], at: str, table: list[list[float]]) -> None:
     """The table of correlations, its columns numbered so that many fit."""
     out.print(
-        f"[bold]Correlation of errors[/] on {results[0].pairs:,} pairs, "
+        f"[bold]Correlation of errors[/] on {(~results[0].guessed).sum():,} pairs, "
         f"each at its {at} threshold (1: they fail together; 0: independently)"
     )
     view = Table(box=None, padding=(0, 1), header_style="bold")

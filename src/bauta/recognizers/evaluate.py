@@ -45,6 +45,8 @@ class Evaluation:
         assumed: photos in which no face was found, whose middle was taken instead.
         similarities: (N,) similarity of each pair.
         same: (N,) whether it is one person.
+        guessed: (N,) whether no face was found in one of its photos, so that an error is not the
+            recognizer's own.
 
     """
 
@@ -56,6 +58,7 @@ class Evaluation:
     assumed: int
     similarities: NDArray[np.float64]
     same: NDArray[np.bool_]
+    guessed: NDArray[np.bool_]
 
     def errors(self, at: str = EQUAL_ERROR) -> NDArray[np.bool_]:
         """Pairs that are judged wrongly at one of the thresholds.
@@ -152,6 +155,7 @@ def evaluate(
         assumed=sum(face is None for face in found.values()),
         similarities=similarities,
         same=same,
+        guessed=np.array([found[pair.a] is None or found[pair.b] is None for pair in pairs]),
     )
 
 
