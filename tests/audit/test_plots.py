@@ -70,7 +70,7 @@ def test_curves_show_the_rates_of_the_records(tmp_path: Path, monkeypatch: pytes
     draw_roc(several, tmp_path / "roc.png")
     (axes,) = figures[0].axes
     assert axes.get_xscale() == "log"
-    assert axes.get_title() == "verification on toy"
+    assert axes.get_title() == "Verification on toy"
     curves = [line for line in axes.lines if not line.get_label().startswith("_")]
     assert len({(line.get_color(), line.get_linestyle()) for line in curves}) == 9
     for one, line in zip(several, curves, strict=True):
@@ -89,7 +89,7 @@ def test_curves_show_the_rates_of_the_records(tmp_path: Path, monkeypatch: pytes
 def test_data_is_named_only_where_all_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     figures = recorded(monkeypatch)
     draw_roc([evaluation("a", 0.1, "lfw"), evaluation("b", 0.1, "mine")], tmp_path / "roc.png")
-    assert figures[0].axes[0].get_title() == "verification"
+    assert figures[0].axes[0].get_title() == "Verification"
 
 
 def test_cells_hold_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

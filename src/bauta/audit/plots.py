@@ -77,13 +77,13 @@ def draw_roc(evaluations: Sequence[Evaluation], path: Path) -> None:
     axes.set_ylim(max(0, bottom - 0.05 * (1 - bottom)), 1 + 0.03 * (1 - bottom))
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-    axes.set_xlabel("false accept rate: impostor pairs taken for one person")
-    axes.set_ylabel("true accept rate: genuine pairs accepted")
+    axes.set_xlabel("False accept rate: impostor pairs taken for one person")
+    axes.set_ylabel("True accept rate: genuine pairs accepted")
     axes.set_title(_data_of(evaluations), fontsize=10)
     axes.grid(color="#dddddd", linewidth=0.6)
     # Below the axes, where it hides no curve however many there are.
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13), "ncols": 2}
-    axes.legend(title="true accept rate at FAR 1 % | 0.1 %", **below, fontsize=9, title_fontsize=9)
+    axes.legend(title="True accept rate at FAR 1 % | 0.1 %", **below, fontsize=9, title_fontsize=9)
     _save(figure, path)
 
 
@@ -148,7 +148,8 @@ def _draw_curve(axes: Any, one: Evaluation, index: int) -> None:
     far, tar = roc_curve(one.similarities, one.same)
     axes.step(far, tar, where="post", color=colour, linestyle=style, linewidth=1.6, label=label)
     rates = [limit.far for limit in limits]
-    axes.plot(rates, [limit.tar for limit in limits], "o", color=colour, markersize=5)
+    tars = [limit.tar for limit in limits]
+    axes.plot(rates, tars, "o", color=colour, markeredgecolor="white", markersize=7, zorder=3)
 
 
 def _lowest(one: Evaluation, rate: float) -> float:
@@ -160,7 +161,7 @@ def _lowest(one: Evaluation, rate: float) -> float:
 def _data_of(evaluations: Sequence[Evaluation]) -> str:
     """What was measured on, as far as the thresholds agree about it."""
     data = {limit.data for one in evaluations for limit in one.thresholds.values()}
-    return f"verification on {data.pop()}" if len(data) == 1 else "verification"
+    return f"Verification on {data.pop()}" if len(data) == 1 else "Verification"
 
 
 def _colours() -> Any:

@@ -15,7 +15,7 @@ from bauta.faces.face import Face
 from bauta.faces.index import Progress
 from bauta.faces.landmarks import find_landmarks
 from bauta.media import atomic_write, read_photo
-from bauta.recognizers.base import Judge, Recognizer
+from bauta.recognizers.base import Crop, Judge
 from bauta.weights.records import records
 
 #: Part of the file's name: to be raised when adapters cut or embed differently.
@@ -85,8 +85,9 @@ def _file(judge: Judge, root: Path, cache: Path) -> Path | None:
     if row is None:
         return None
     digest = hashlib.sha256(f"{row.sha256} {root.resolve()}".encode())
-    if isinstance(judge, Recognizer):
-        digest.update(f"{judge.crop.size}".encode() + judge.crop.to_frame.tobytes())
+    crop = getattr(judge, "crop", None)
+    if isinstance(crop, Crop):
+        digest.update(f"{crop.size}".encode() + crop.to_frame.tobytes())
     return cache / f"embeddings-v{_VERSION}-{judge.name}-{digest.hexdigest()[:12]}.npz"
 
 
