@@ -23,15 +23,16 @@ Examples:
 
   bauta recognizers evaluate dlib --data lfw --pairs lfw-pairs.txt
 
-  bauta recognizers evaluate dlib mobilefacenet-ms1m --data lfw --pairs lfw-pairs.txt --plot roc.png
+  bauta recognizers evaluate dlib mobilefacenet-ms1m --plot roc.png
+  --data lfw --pairs lfw-pairs.txt
 """
 DIVERSITY_EXAMPLES = """
 Examples:
 
   bauta recognizers diversity --data lfw --pairs lfw-pairs.txt
 
-  bauta recognizers diversity dlib mobilefacenet-ms1m sface-2021dec --size 2
-  --data lfw --pairs lfw-pairs.txt --plot heat.png
+  bauta recognizers diversity dlib mobilefacenet-ms1m --plot heat.png
+  --data lfw --pairs lfw-pairs.txt
 """
 _TEAMS_SHOWN = 10
 _Data = Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")]
@@ -40,7 +41,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def evaluate_command(
-    names: Annotated[list[str], typer.Argument(help="Recognizers.", metavar="NAME...")],
+    names: Annotated[list[str], typer.Argument(help="Recognizers.", metavar="NAME")],
     data: _Data,
     pairs: _Pairs,
     save: Annotated[
@@ -82,7 +83,7 @@ def diversity_command(
     pairs: _Pairs,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Recognizers; default: all installed.", metavar="[NAME]..."),
+        typer.Argument(help="Recognizers; default: all installed.", metavar="NAME"),
     ] = None,
     size: Annotated[int, typer.Option(help="Members of a team.", min=2)] = 2,
     at: Annotated[
@@ -97,9 +98,9 @@ def diversity_command(
 ) -> None:
     """Show which recognizers fail together, and which teams fail together most rarely.
 
-    Each recognizer judges every pair at a threshold of its own; pairs with a photo in which no face
-    was found are left out. Focal diversity, 0 to 1, is high for teams whose members make their
-    errors on different pairs.
+    Each recognizer judges every pair at a threshold of its own. Pairs with a
+    photo in which no face was found are left out. Focal diversity, 0 to 1, is
+    high for teams whose members make their errors on different pairs.
     """
     import numpy as np
 
