@@ -117,7 +117,7 @@ def evaluate(
     b = np.stack([embeddings[pair.b] for pair in pairs]).astype(np.float64)
     similarities = 1 - ((a - b) ** 2).sum(axis=1) / 2
     same = np.array([pair.same for pair in pairs])
-    accuracies = _fold_accuracies(similarities, same, np.array([pair.fold for pair in pairs]))
+    accuracies = fold_accuracies(similarities, same, np.array([pair.fold for pair in pairs]))
     return Evaluation(
         recognizer=judge.name,
         accuracy=float(accuracies.mean()),
@@ -156,7 +156,7 @@ def _assumed(pixels: NDArray[np.uint8]) -> Face:
     return Face(box, -1.0, find_landmarks(pixels, box))
 
 
-def _fold_accuracies(
+def fold_accuracies(
     similarities: NDArray[np.float64], same: NDArray[np.bool_], folds: NDArray[np.int_]
 ) -> NDArray[np.float64]:
     """Accuracy of each fold at the threshold that is best on the other folds."""
