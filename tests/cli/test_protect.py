@@ -28,7 +28,7 @@ def test_photo_is_written_beside_the_original(bauta: Run, portrait: Path) -> Non
     assert sorted(p.name for p in Path().iterdir()) == ["me-protected.jpg", "me.jpg"]
     assert portrait.read_bytes() == before
     assert result.stderr == ""
-    assert "me-protected.jpg: not judged by anybody independent" in result.stdout
+    assert "me-protected.jpg: unknown: no independent judge" in result.stdout
     assert "bauta recognizers fetch mobilefacenet-ms1m" in result.stdout
     assert "hidden (surrogate)" in result.stdout
 

@@ -16,9 +16,9 @@ from bauta.recognizers.base import Judge
 from bauta.recognizers.evaluate import (
     Pair,
     _best_threshold,
-    _fold_accuracies,
     equal_error_threshold,
     evaluate,
+    fold_accuracies,
     read_pairs,
     roc_curve,
     threshold_at,
@@ -69,10 +69,10 @@ def test_refusing_everything_is_possible():
 
 @settings(max_examples=40)
 @given(scores(least=12, most=30), st.integers(2, 4))
-def test_fold_accuracies_are_leave_one_out(data, count):
+def testfold_accuracies_are_leave_one_out(data, count):
     similarities, same = data
     folds = np.arange(len(same)) % count
-    measured = _fold_accuracies(similarities, same, folds)
+    measured = fold_accuracies(similarities, same, folds)
     for fold, value in zip(range(count), measured, strict=True):
         rest = folds != fold
         threshold = _best_threshold(similarities[rest], same[rest])

@@ -39,11 +39,11 @@ class _Words(NamedTuple):
 _PHOTO = {
     "protected": _Words("good", "✓", "Protected"),
     "recognisable": _Words("bad", "✕", "Still recognisable"),
-    "unjudged": _Words("open", "?", "Nobody independent judged it"),
+    "unjudged": _Words("open", "?", "No independent judge could tell"),
     "unchosen": _Words("open", "–", "No face was chosen"),
 }
 _FACE = _PHOTO | {
-    "unjudged": _Words("open", "?", "Not judged independently"),
+    "unjudged": _Words("open", "?", "Unknown: no independent judge"),
     "unchosen": _Words("muted", "–", "Not chosen for protection"),
 }
 _SCORE = {
@@ -55,8 +55,8 @@ _SCORE = {
 _SENTENCES = {
     "protected": "None of the independent judges takes a chosen face for the same person any more.",
     "recognisable": "At least one judge still takes face {} for the same person.",
-    "unjudged": "Every judge took part in making this protection, and nobody judges their own "
-    "work: whether it holds is unknown.",
+    "unjudged": "Whether the protection holds is unknown: every judge took part in making it, or "
+    "did not know the person before either.",
     "unchosen": "Nothing in this photo was to be protected, so there is nothing to judge.",
 }
 

@@ -26,7 +26,7 @@ if not out.is_terminal:
 _VERDICTS = {
     "protected": "[green]protected[/]",
     "recognisable": "[red]STILL RECOGNISABLE[/]",
-    "unjudged": "[yellow]not judged by anybody independent[/]",
+    "unjudged": "[yellow]unknown: no independent judge[/]",
 }
 
 

@@ -1,4 +1,4 @@
-"""``bauta recognizers list | show | fetch | evaluate | diversity``."""
+"""``bauta recognizers list | show | fetch | evaluate | diversity | train``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
-from bauta.cli import card, evaluate
+from bauta.cli import card, evaluate, train
 from bauta.cli.output import err, out, print_json, progress_bar, usage_errors
 
 app = typer.Typer(
     help="Recognizers and detectors: what there is, under which licence, how good it is.",
     no_args_is_help=True,
 )
+app.command("train", epilog=train.EXAMPLES)(train.train_command)
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -23,11 +23,25 @@ _VERSION = 1
 _CHUNK = 64
 
 
-def main_face(pixels: NDArray[np.uint8]) -> Face | None:
-    """The face nearest to the centre of an (H, W, 3) uint8 photo, where data sets put theirs."""
-    faces = find_faces(pixels, turned=False)
-    centre = np.array(pixels.shape[1::-1]) / 2
-    return min(faces, key=lambda f: float(np.hypot(*(_centre(f) - centre))), default=None)
+def main_face(pixels: NDArray[np.uint8], *, margin: float = 0.0) -> Face | None:
+    """The face nearest to the centre of a photo, where data sets put theirs.
+
+    Args:
+        pixels: (H, W, 3) uint8 photo.
+        margin: repeat the border by this share of the longer side before looking, for chips so
+            tight that a detector misses the face's surroundings.
+
+    """
+    pad = round(margin * max(pixels.shape[:2]))
+    padded = np.pad(pixels, ((pad, pad), (pad, pad), (0, 0)), mode="edge") if pad else pixels
+    faces = find_faces(padded, turned=False)
+    centre = np.array(padded.shape[1::-1]) / 2
+    face = min(faces, key=lambda f: float(np.hypot(*(_centre(f) - centre))), default=None)
+    if face is None or not pad:
+        return face
+    left, top, right, bottom = face.box
+    box = (left - pad, top - pad, right - pad, bottom - pad)
+    return Face(box, face.score, face.landmarks - pad)
 
 
 def _centre(face: Face) -> NDArray[np.float64]:
@@ -40,6 +54,7 @@ def index_faces(
     names: Sequence[str],
     cache: Path,
     *,
+    margin: float = 0.0,
     jobs: int = 0,
     progress: Progress | None = None,
 ) -> Mapping[str, Face | None]:
@@ -49,6 +64,7 @@ def index_faces(
         root: folder of the photos.
         names: paths of photos, relative to ``root``.
         cache: folder in which results are kept, by root and name.
+        margin: see :func:`main_face`.
         jobs: processes; 0: one per processor.
         progress: told how many of the photos that were not in the cache are done.
 
@@ -57,7 +73,7 @@ def index_faces(
 
     """
     digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
-    file = cache / f"faces-v{_VERSION}-{digest}.npz"
+    file = cache / f"faces-v{_VERSION}-{digest}{f'-margin{margin:g}' if margin else ''}.npz"
     known = _load(file)
     missing = [name for name in names if name not in known]
     chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
@@ -65,7 +81,8 @@ def index_faces(
         jobs = min(jobs or os.cpu_count() or 1, len(chunks))
         # A forked worker would inherit locks of dlib and OpenMP threads, and can wait for ever.
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            for done, rows in enumerate(pool.map(_find_many, [root] * len(chunks), chunks), 1):
+            found = pool.map(_find_many, [root] * len(chunks), chunks, [margin] * len(chunks))
+            for done, rows in enumerate(found, 1):
                 known.update(rows)
                 if done % 16 == 0 or done == len(chunks):
                     _save(file, known)
@@ -74,8 +91,8 @@ def index_faces(
     return {name: _face(known[name]) for name in names}
 
 
-def _find_many(root: Path, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    return {name: _row(main_face(read_photo(root / name).pixels)) for name in names}
+def _find_many(root: Path, names: Sequence[str], margin: float) -> dict[str, NDArray[np.float32]]:
+    return {name: _row(main_face(read_photo(root / name).pixels, margin=margin)) for name in names}
 
 
 def _row(face: Face | None) -> NDArray[np.float32]:

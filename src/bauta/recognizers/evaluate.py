@@ -145,7 +145,7 @@ def evaluate(
         name: threshold_at(far, similarities, same, data, command) for name, far in FARS.items()
     }
     limits[EQUAL_ERROR] = equal_error_threshold(similarities, same, data, command)
-    accuracies = _fold_accuracies(similarities, same, np.array([pair.fold for pair in pairs]))
+    accuracies = fold_accuracies(similarities, same, np.array([pair.fold for pair in pairs]))
     return Evaluation(
         recognizer=judge.name,
         accuracy=float(accuracies.mean()),
@@ -159,7 +159,7 @@ def evaluate(
     )
 
 
-def _fold_accuracies(
+def fold_accuracies(
     similarities: NDArray[np.float64], same: NDArray[np.bool_], folds: NDArray[np.int_]
 ) -> NDArray[np.float64]:
     """Accuracy of each fold at the threshold that is best on the other folds."""

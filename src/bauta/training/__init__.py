@@ -1,0 +1,1 @@
+"""Training of recognizers: recipes, data, losses, and the loop."""

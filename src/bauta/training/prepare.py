@@ -1,0 +1,90 @@
+"""From folders and a recipe to what the training loop needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bauta.errors import UsageError
+from bauta.recognizers.zoo import get_surrogate
+from bauta.training.faceset import FaceSet, join, read_chips, read_people
+from bauta.training.loop import TrainingData
+from bauta.training.pairs import held_out_pairs, split_people
+from bauta.training.recipe import Recipe
+from bauta.training.teachers import embed_frames, targets
+
+#: Told what is being done, the faces done and in all.
+Progress = Callable[[str, int, int], None]
+#: Share of the people held out of a folder that the recipe's split does not know.
+_SHARE = 0.1
+#: Squared distance of dlib's descriptors below which a nameless chip counts as a held-out person:
+#: stricter than dlib's own 0.36, so that rather too much is left out.
+_LOOKALIKE = 0.3
+
+
+def prepare(
+    recipe: Recipe,
+    people: Path,
+    chips: Path | None,
+    cache: Path,
+    *,
+    progress: Progress | None = None,
+) -> TrainingData:
+    """Find, cut and embed the faces.
+
+    Args:
+        recipe: the recipe.
+        people: folder with one folder per person.
+        chips: folder or archive of unlabelled faces, or None.
+        cache: folder that keeps what was found, cut and embedded.
+        progress: told how far it is.
+
+    Raises:
+        UsageError: there is too little to train on, or to check on.
+
+    """
+    everything = read_people(people, cache, progress=progress)
+    held_out = _held_out(recipe, everything)
+    belongs = np.array([everything.identities[who] in held_out for who in everything.people])
+    checks = everything.subset(np.flatnonzero(belongs))
+    faces = everything.subset(np.flatnonzero(~belongs))
+    if chips is not None and recipe.chips:
+        faces = join([faces, _strangers(read_chips(chips, cache, progress=progress), checks)])
+    table = targets(faces, recipe.teachers, cache, progress=progress) if recipe.teachers else None
+    return TrainingData(
+        faces=faces, targets=table, checks=checks, pairs=held_out_pairs(checks.names)
+    )
+
+
+def _held_out(recipe: Recipe, faces: FaceSet) -> frozenset[str]:
+    """The split's people where the folder has them, otherwise a tenth of its people."""
+    split = split_people(recipe.held_out) & set(faces.identities)
+    if split:
+        return split
+    count = max(2, round(_SHARE * len(faces.identities)))
+    if len(faces.identities) - count < 1:
+        raise UsageError("training needs the photos of at least three people")
+    chosen = np.random.default_rng(recipe.seed).permutation(len(faces.identities))[:count]
+    return frozenset(faces.identities[i] for i in chosen)
+
+
+def _strangers(chips: FaceSet, held_out: FaceSet) -> FaceSet:
+    """The chips that show none of the held-out people, as far as dlib can tell."""
+    dlib = get_surrogate("dlib")
+    others = embed_frames(dlib, held_out)
+    own = embed_frames(dlib, chips)
+    keep = [
+        start + np.flatnonzero(_nearest(own[start : start + 512], others) >= _LOOKALIKE)
+        for start in range(0, len(own), 512)
+    ]
+    return chips.subset(np.concatenate(keep))
+
+
+def _nearest(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Smallest squared distance of each row of ``a`` to a row of ``b``."""
+    table = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+    nearest: NDArray[np.float32] = table.min(axis=1)
+    return nearest
