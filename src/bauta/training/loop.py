@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 StepProgress = Callable[[int, int, float], None]
 
 CHECKPOINT = "checkpoint.pt"
+#: Seconds after which a checkpoint is written in the middle of an epoch.
+_SAVE_EVERY = 600.0
 LOG = "log.csv"
 _COLUMNS = (
     *("epoch", "step", "rate", "loss", "cosine", "relation", "contrast", "identity", "triplet"),
@@ -189,17 +191,25 @@ def train(
     """
     _check(recipe, data)
     run = _prepare(recipe, data, folder, accelerator, devices, precision)
-    deadline = run.started + 60 * minutes
-    while run.step < run.steps and time.perf_counter() < deadline:
+    deadline, saved = run.started + 60 * minutes, run.started
+    while run.step < run.steps and not _agreed(run, time.perf_counter() >= deadline):
         loss = _step(run)
         run.step += 1
         if progress:
             progress(run.step, run.steps, loss)
         if run.step % run.steps_per_epoch == 0:
             _end_epoch(run)
+        elif _agreed(run, time.perf_counter() - saved > _SAVE_EVERY):
+            _save(run)
+            saved = time.perf_counter()
     if run.step % run.steps_per_epoch:
         _save(run)
     return run.average.eval()
+
+
+def _agreed(run: _Run, mine: bool) -> bool:
+    """What the first device says: clocks differ, and all must save or stop together."""
+    return bool(run.fabric.broadcast(mine)) if run.fabric.world_size > 1 else mine
 
 
 def _check(recipe: Recipe, data: TrainingData) -> None:
