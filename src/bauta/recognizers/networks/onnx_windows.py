@@ -120,8 +120,11 @@ def average_pool(node: Node, x: Tensor) -> Tensor:
     means = average(windows.pad(x, 0.0), windows.kernel, windows.strides)
     if not any((*windows.before, *windows.after, *windows.beyond)):
         return means
-    counted = torch.ones((1, 1, *x.shape[2:]), dtype=x.dtype, device=x.device)
-    counted = windows.pad(counted, float(node.get("count_include_pad", 0)))
+    counted = windows.pad(torch.ones_like(x[:1, :1]), 0.0)
+    if node.get("count_include_pad", 0):  # the rims count, but not what rounding up adds to them
+        counted = torch.ones_like(counted)
+        for axis, extra in enumerate(windows.beyond, start=2):
+            counted.narrow(axis, counted.shape[axis] - extra, extra).zero_()
     return means / average(counted, windows.kernel, windows.strides)
 
 
