@@ -193,9 +193,7 @@ class Transformer(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.patches(images).flatten(2).transpose(1, 2) + self.places
-        q, k, v = (
-            self.qkv(self.norms[0](x)).view(-1, 16, 3, self.heads, 8).permute(2, 0, 3, 1, 4)
-        )
+        q, k, v = self.qkv(self.norms[0](x)).view(-1, 16, 3, self.heads, 8).permute(2, 0, 3, 1, 4)
         share = (q @ k.transpose(-1, -2) / 8**0.5).softmax(-1)
         x = x + self.out((share @ v).transpose(1, 2).reshape(-1, 16, self.width))
         x = x + self.narrow(nn.functional.gelu(self.widen(self.norms[1](x))))

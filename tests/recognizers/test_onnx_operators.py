@@ -1,4 +1,4 @@
-"""Every operator against onnxruntime, with odd parameters, and its gradient where that is subtle."""
+"""Every operator against onnxruntime, with odd parameters; gradients where they are subtle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bauta.recognizers.networks.onnx_operators import OPERATORS
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")
 
-from tests.recognizers.onnx_files import Builder, run_reference, save, single  # noqa: E402
+from tests.recognizers.onnx_files import Builder, run_reference, save, single
 
 few = settings(max_examples=60, deadline=None)
 
