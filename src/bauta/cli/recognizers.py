@@ -68,11 +68,12 @@ def show_command(name: Annotated[str, typer.Argument()], json: _Json = False) ->
     from bauta.recognizers.own import OWN, plain
     from bauta.recognizers.thresholds import thresholds_of
     from bauta.recognizers.zoo import WEIGHTS_OF
-    from bauta.weights.records import record
+    from bauta.weights.records import record, records
 
     with usage_errors():
-        own = OWN.get(name)
-        row = own.record if own else record(WEIGHTS_OF.get(name, name))
+        weights = WEIGHTS_OF.get(name, name)
+        own = OWN.get(name) if weights not in records() else None
+        row = own.record if own else record(weights)
         users = [name, *(user for user, weights in WEIGHTS_OF.items() if weights == row.name)]
         limits = {user: dict(thresholds_of(user)) for user in users if thresholds_of(user)}
     facts = {**asdict(row), **(plain(own) if own else {})}

@@ -21,7 +21,7 @@ from bauta.recognizers.onnx_judge import Convention, OnnxJudge
 from bauta.recognizers.own import OWN
 from bauta.recognizers.thresholds import thresholds_of
 from bauta.registry import Registry
-from bauta.weights.records import locate, locate_record
+from bauta.weights.records import locate, locate_record, records
 
 #: Name to a function that builds the recognizer; each takes no arguments.
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
@@ -134,8 +134,9 @@ def installed() -> list[str]:
 
 
 def _has_weights(name: str) -> bool:
+    weights = WEIGHTS_OF.get(name, name)
     try:
-        locate_record(OWN[name].record) if name in OWN else locate(WEIGHTS_OF.get(name, name))
+        locate_record(records()[weights] if weights in records() else OWN[name].record)
     except WeightsError:
         return False
     return True

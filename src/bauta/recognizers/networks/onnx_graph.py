@@ -188,17 +188,15 @@ def _check_operators(file: OnnxFile) -> None:
 
 def _image_shape(file: OnnxFile, wanted: Sequence[int] | None) -> tuple[int, ...]:
     if file.shape[:1] not in ((1,), (None,)):
-        raise WeightsError(
-            f"it takes {file.shape[0] if file.shape else 0} images at a time, not one by one"
-        )
+        raise WeightsError(f"its input is no batch of images: its axes are {list(file.shape)}")
     own = file.shape[1:]
-    shape = tuple(wanted) if wanted is not None else own
-    fits = len(own) == len(shape) and all(o in (None, n) for o, n in zip(own, shape, strict=True))
-    if not fits or None in shape:
-        said = "x".join("?" if n is None else str(n) for n in own)
-        asked = "x".join(map(str, shape)) if wanted is not None else "no size given"
-        raise WeightsError(f"it takes images of {said or 'no'} axes, not {asked}")
-    return tuple(n for n in shape if n is not None)
+    said = "x".join("?" if n is None else str(n) for n in own) or "no axes"
+    shape = tuple(n for n in wanted or own if n is not None)
+    if wanted is None and len(shape) < len(own):
+        raise WeightsError(f"it takes images of {said}, so their size must be given")
+    if len(own) != len(shape) or any(o not in (None, n) for o, n in zip(own, shape, strict=True)):
+        raise WeightsError(f"it takes images of {said}, not {'x'.join(map(str, shape))}")
+    return shape
 
 
 def _fold_constants(file: OnnxFile) -> OnnxFile:
