@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from bauta.recognizers.networks.dlib_resnet import DlibResNet
 from bauta.recognizers.networks.mobilefacenet import MEAN, STD, MobileFaceNet
 
 #: Understood by every onnxruntime that Bauta allows.
@@ -172,6 +173,34 @@ def mobilefacenet_model(
 #: mean and standard deviation of MobileFaceNet's input, in grey levels.
 MOBILEFACENET_MEAN = [255 * value for value in MEAN]
 MOBILEFACENET_STD = [255 * value for value in STD]
+
+
+def dlib_model(network: DlibResNet) -> onnx.ModelProto:
+    """dlib's descriptor without its input normalisation."""
+    build = Builder()
+
+    def padded(x: str, own: Tensor, like: Tensor) -> str:
+        missing = [max(m - n, 0) for m, n in zip(like.shape, own.shape, strict=True)]
+        return str(build.add("Pad", x, build.integers(0, 0, 0, 0, 0, *missing[1:])))
+
+    def unit(x: str, block: nn.Module, sample: Tensor) -> str:
+        y = build.conv(build.add("Relu", build.conv(x, block.conv1)), block.conv2)
+        if block.down:
+            x = build.add("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2])
+            short = nn.functional.avg_pool2d(sample, 2, 2)
+            long = block.conv2(block.conv1(sample))
+            x, y = padded(x, short, long), padded(y, long, short)
+        return str(build.add("Relu", build.add("Add", x, y)))
+
+    x = build.add("Relu", build.conv("input", network.stem))
+    x = build.add("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
+    sample = nn.functional.max_pool2d(network.stem(torch.zeros(1, 3, 150, 150)), 3, 2)
+    for block in network.units:
+        x = unit(x, block, sample)
+        sample = block(sample)
+    x = build.add("Flatten", build.add("GlobalAveragePool", x))
+    x = build.add("Gemm", x, build.constant(network.output.weight), transB=1)
+    return build.model([x], shape=(1, 3, 150, 150), opset=13)
 
 
 class Transformer(nn.Module):
