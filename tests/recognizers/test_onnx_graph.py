@@ -89,20 +89,22 @@ def test_a_shared_convolution_keeps_its_batch_norm(tmp_path: Path):
     np.testing.assert_allclose(OnnxGraph.load(path)(x)[0].numpy(), theirs, atol=1e-5)
 
 
-def assert_same_gradient(graph: OnnxGraph, network: Callable[[Tensor], Tensor], x: Tensor) -> None:
+def gradients(graph: OnnxGraph, network: Callable[[Tensor], Tensor], x: Tensor) -> list[Tensor]:
+    """Gradients of a random sum of the outputs: the original's and the graph's."""
     weight = torch.randn(network(x).shape, generator=torch.Generator().manual_seed(2))
-    gradients = []
+    out = []
     for run in (network, lambda value: graph(value)[0]):
         point = x.clone().requires_grad_(True)
-        gradients.append(torch.autograd.grad((run(point) * weight).sum(), point)[0])
-    assert float(gradients[0].abs().max()) > 0
-    # Measured: 2e-6.
-    assert share_of(gradients[0] - gradients[1], gradients[0]) < 1e-4
+        out.append(torch.autograd.grad((run(point) * weight).sum(), point)[0])
+    return out
 
 
 def test_gradients_are_the_original_networks(tmp_path: Path, mobilefacenet):
-    graph = OnnxGraph.load(save(mobilefacenet_model(mobilefacenet, norms=True), tmp_path / "m"))
-    assert_same_gradient(graph, lambda x: original(mobilefacenet, x), images(2))
+    path = save(mobilefacenet_model(mobilefacenet, norms=True), tmp_path / "m.onnx")
+    graph = OnnxGraph.load(path)
+    a, b = gradients(graph, lambda x: original(mobilefacenet, x), images(2))
+    # Measured: 1 - 1e-7. Rounding may move a rectifier over its corner, so not number by number.
+    assert float(torch.cosine_similarity(a.flatten(1), b.flatten(1)).min()) > 0.999
 
 
 def test_transformer(tmp_path: Path):
@@ -115,7 +117,9 @@ def test_transformer(tmp_path: Path):
         (theirs,) = run_reference(path, x.numpy())
         assert share_of(graph(x)[0].numpy() - theirs, theirs) < 1e-5
         assert share_of(graph(x)[0] - network(x), theirs) < 1e-5
-    assert_same_gradient(graph, network, images(2, 32))
+    a, b = gradients(graph, network, images(2, 32))
+    # Measured: 2e-6; nothing in it has corners.
+    assert share_of(a - b, a) < 1e-4
 
 
 def test_gradients_are_right(tmp_path: Path):
