@@ -346,6 +346,17 @@ def foreign() -> onnx.ModelProto:
     return build.model(["y"])
 
 
+def no_text() -> onnx.ModelProto:
+    data = single("Relu", np.zeros((1, 3, 4, 4), np.float32)).SerializeToString()
+    return onnx.load_model_from_string(data.replace(b"Relu", b"R\xfflu"))
+
+
+def gather_of_a_number() -> onnx.ModelProto:
+    build = Builder()
+    number = build.add("ReduceSum", "input", keepdims=0)
+    return build.model([build.add("Gather", number, build.integers(0))])
+
+
 def two_kinds() -> onnx.ModelProto:
     build = Builder()
     x = build.add("Hardmax", build.add("Det", "input"))
@@ -362,6 +373,8 @@ def two_kinds() -> onnx.ModelProto:
         (old, "operator set 6; at least 7"),
         (foreign, r"operator com\.microsoft\.FusedConv.*still be used as a judge"),
         (two_kinds, "operators Det, Hardmax"),
+        (no_text, "is damaged.*is no name"),
+        (gather_of_a_number, "operator Gather cannot be computed"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, model, message: str):

@@ -130,7 +130,7 @@ def _from_model(path: Path, model: Any) -> OnnxFile:
             f"{path} uses operator set {opset}; at least {LEAST_OPSET} is needed. Convert it with "
             "onnx.version_converter.convert_version"
         )
-    constants = {tensor.name: _tensor(tensor) for tensor in graph.initializer}
+    constants = {_text(tensor.name): _tensor(tensor) for tensor in graph.initializer}
     # Old files list their weights among the inputs.
     name, shape = _only_input(path, [put for put in graph.input if put.name not in constants])
     return OnnxFile(
@@ -138,7 +138,7 @@ def _from_model(path: Path, model: Any) -> OnnxFile:
         constants=constants,
         input=name,
         shape=shape,
-        outputs=tuple(put.name for put in graph.output),
+        outputs=tuple(_text(put.name) for put in graph.output),
     )
 
 
@@ -153,7 +153,7 @@ def _only_input(path: Path, inputs: Sequence[Any]) -> tuple[str, tuple[int | Non
         raise WeightsError(f"the input of {path} is not of 32-bit floating point numbers")
     axes = kind.shape.dim
     shape = tuple(axis.dim_value if axis.dim_value > 0 else None for axis in axes)
-    return inputs[0].name, shape
+    return _text(inputs[0].name), shape
 
 
 def _node(node: Any, opset: int) -> Node:
@@ -177,8 +177,16 @@ def _node(node: Any, opset: int) -> Node:
             attributes[attribute.name] = value if isinstance(value, int | float) else list(value)
         # What is left are graphs within nodes, which belong to operators that are not supported.
     own = node.domain in _STANDARD_DOMAINS
-    operator = node.op_type if own else f"{node.domain}.{node.op_type}"
-    return Node(operator, tuple(node.input), tuple(node.output), attributes, opset)
+    operator = _text(node.op_type) if own else f"{node.domain}.{node.op_type}"
+    inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
+    return Node(operator, inputs, outputs, attributes, opset)
+
+
+def _text(name: Any) -> str:
+    """Name as text; protobuf hands over bytes where they are no UTF-8."""
+    if not isinstance(name, str):
+        raise ValueError(f"{name!r} is no name")
+    return name
 
 
 def _tensor(tensor: Any) -> Tensor:

@@ -25,7 +25,10 @@ assert onnx_windows
 #: Share of the largest number by which an image alone may differ from the same within a batch.
 _SAME = 1e-3
 #: What operators raise for arguments that do not fit: the file's fault, not the caller's.
-_MISFITS = (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError)
+_MISFITS = (
+    RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError, MemoryError,
+)  # fmt: skip
 _SHAPE_OPERATORS = ("Shape", "Size")
 
 
