@@ -14,10 +14,6 @@ from bauta.errors import WeightsError
 from bauta.recognizers.networks.onnx_file import Node, read_onnx
 from bauta.recognizers.networks.onnx_graph import OnnxGraph
 from bauta.recognizers.networks.onnx_operators import OPERATORS
-
-pytest.importorskip("onnxruntime")
-pytest.importorskip("onnx")
-
 from tests.recognizers.onnx_files import Builder, run_reference, save, single
 
 few = settings(max_examples=60, deadline=None)
@@ -131,6 +127,18 @@ PLAIN: list[tuple[str, list[Any], dict[str, Any], int]] = [
         {"epsilon": 1e-3},
         9,
     ),
+    # Old and new operator sets, where only types or rare settings differ.
+    *((name, [], {}, 7) for name in ("Relu", "Flatten", "Softmax", "Transpose", "GlobalMaxPool")),
+    ("Upsample", [], {"scales": [1.0, 1.0, 2.0, 2.0], "mode": "nearest"}, 7),
+    ("PRelu", [noise(4, 1, 1)], {}, 7),
+    ("Reshape", [[1, -1]], {}, 21),
+    ("Flatten", [], {}, 21),
+    ("Squeeze", [[0]], {}, 21),
+    ("Unsqueeze", [[0]], {}, 21),
+    ("Transpose", [], {"perm": [0, 2, 3, 1]}, 21),
+    ("Pad", [[0, 0, 1, 1, 0, 0, 2, 2]], {"mode": "edge"}, 21),
+    ("ReduceMean", [[2, 3]], {"keepdims": 0}, 21),
+    ("Clip", [0.0, 6.0], {}, 21),
     ("GlobalAveragePool", [], {}, 17),
     ("GlobalMaxPool", [], {}, 17),
     ("DepthToSpace", [], {"blocksize": 2}, 13),
