@@ -65,3 +65,16 @@ def test_registering_works_as_a_decorator():
         pass
 
     assert registry["one"] is One
+
+
+def test_further_objects_come_and_go_and_replace_nothing():
+    more = {"hot.chili": "chili", "cold.mint": "another"}
+    registry: Registry[str] = Registry("spice", more=more)
+    registry.register("cold.mint")("mint")
+    assert registry.names() == ["cold.mint", "hot.chili"]
+    assert registry["cold.mint"] == "mint"
+    assert registry["hot.chili"] == "chili"
+    del more["hot.chili"]
+    assert registry.names() == ["cold.mint"]
+    with pytest.raises(RegistryError, match=r"unknown spice 'hot\.chili'"):
+        registry["hot.chili"]

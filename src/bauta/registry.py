@@ -16,15 +16,22 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """Names to objects; modules that register are imported at the first lookup of their name."""
 
-    def __init__(self, kind: str, modules: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        modules: Mapping[str, str] | None = None,
+        more: Mapping[str, T] | None = None,
+    ) -> None:
         """Create a registry.
 
         Args:
             kind: what it holds, for messages, such as "method".
             modules: names that come with Bauta, and the module that registers each.
+            more: further objects, which may come and go; registered ones go before them.
 
         """
         self.kind = kind
+        self._more = more if more is not None else {}
         self._modules = dict(modules or {})
         self._items: dict[str, T] = {}
 
@@ -53,6 +60,8 @@ class Registry(Generic[T]):
         """
         if name not in self._items and name in self._modules:
             importlib.import_module(self._modules[name])
+        if name not in self._items and name in self._more:
+            return self._more[name]
         if name not in self._items:
             close = difflib.get_close_matches(name, self.names(), n=3) or self.names()
             raise RegistryError(f"unknown {self.kind} {name!r}; did you mean {', '.join(close)}?")
@@ -60,4 +69,4 @@ class Registry(Generic[T]):
 
     def names(self, pattern: str = "*") -> list[str]:
         """Sorted names that match a shell wildcard."""
-        return sorted(fnmatch.filter({*self._modules, *self._items}, pattern))
+        return sorted(fnmatch.filter({*self._modules, *self._items, *self._more}, pattern))

@@ -157,7 +157,7 @@ def test_a_card_fits_80_columns_and_keeps_what_is_copied_whole(bauta: Run) -> No
     text = bauta("recognizers", "show", "mobilefacenet-ms1m").stdout
     for whole in (row.sha256, row.url, row.origin, "fetch mobilefacenet-ms1m"):
         assert whole in text
-    assert "not run them" in bauta("recognizers", "show", "sphere20").stdout
+    assert "evaluate sphere20" in bauta("recognizers", "show", "sphere20").stdout
 
 
 def test_a_card_for_programs(bauta: Run, parsed: Parse) -> None:

@@ -137,7 +137,7 @@ def test_device_that_is_not_there(bauta: Run, portrait: Path, device: str) -> No
 @pytest.mark.parametrize(
     ("cache", "words", "remedy"),
     [
-        (zoo.get_recognizer, ["--surrogate", "mobilefacenet-ms1m"], "mobilefacenet-ms1m"),
+        (zoo._build, ["--surrogate", "mobilefacenet-ms1m"], "mobilefacenet-ms1m"),
         (finders._yunet, ["--detector", "yunet"], "yunet-2023mar"),
     ],
 )

@@ -21,7 +21,8 @@ from bauta.recognizers.base import (
     similarity,
     similarity_matrix,
 )
-from bauta.recognizers.zoo import ARCFACE_TEMPLATE, get_recognizer, get_surrogate
+from bauta.recognizers.crops import ARCFACE_TEMPLATE
+from bauta.recognizers.zoo import get_recognizer, get_surrogate
 from tests.faces.make import face_at, noise
 
 VECTORS = arrays(np.float64, (3, 5), elements=st.floats(-4, 4))

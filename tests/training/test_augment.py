@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bauta.recognizers.crops import CROPS, named_crop
+from bauta.recognizers.crops import CROPS, crop_of
 from bauta.training.augment import PLAIN, Augment, plain_crop
 from bauta.training.faceset import FaceSet
 from bauta.training.teachers import to_tensor
@@ -29,7 +29,7 @@ def frames(little: FaceSet) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", sorted(CROPS))
 def test_plain_augmentation_is_the_recognizers_crop(frames: torch.Tensor, name: str) -> None:
-    crop = named_crop(name, 96)
+    crop = crop_of(name, 96)
     plain = plain_crop(frames, crop)
     assert plain.shape == (6, 3, 96, 96)
     assert torch.equal(PLAIN.change(plain, generator()), plain)
@@ -37,14 +37,14 @@ def test_plain_augmentation_is_the_recognizers_crop(frames: torch.Tensor, name: 
 
 
 def test_flip_mirrors_the_crop(frames: torch.Tensor) -> None:
-    crop = named_crop("arcface", 64)
+    crop = crop_of("arcface", 64)
     always = Augment(flip=1.0, scale=1.0, rotation=0.0, shift=0.0)
     mirrored = always.crop(frames, crop, generator()).flip(-1)
     assert (mirrored - plain_crop(frames, crop)).abs().max() < 1e-2
 
 
 def test_jitter_stays_near_and_differs_from_face_to_face(frames: torch.Tensor) -> None:
-    crop = named_crop("arcface", 64)
+    crop = crop_of("arcface", 64)
     same = frames[:1].repeat(4, 1, 1, 1)
     jittered = Augment(flip=0.0).crop(same, crop, generator())
     plain = plain_crop(same, crop)
@@ -73,7 +73,7 @@ def test_each_change_alone_keeps_range_and_is_repeatable(name: str, seed: int) -
 
 
 def test_what_the_changes_do(frames: torch.Tensor) -> None:
-    crops = plain_crop(frames, named_crop("arcface", 96))
+    crops = plain_crop(frames, crop_of("arcface", 96))
     none = dict.fromkeys(EVERYTHING, 0.0)
 
     def only(name: str) -> torch.Tensor:

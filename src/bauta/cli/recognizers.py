@@ -1,4 +1,4 @@
-"""``bauta recognizers list | show | fetch | evaluate | diversity | train``."""
+"""``bauta recognizers list | show | fetch | add | remove | evaluate | diversity | train``."""
 
 from __future__ import annotations
 
@@ -11,40 +11,56 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
-from bauta.cli import card, evaluate, train
-from bauta.cli.output import err, out, print_json, progress_bar, usage_errors
+from bauta.cli import card, evaluate, own, train
+from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
+from bauta.weights.records import WeightRecord
 
 app = typer.Typer(
     help="Recognizers and detectors: what there is, under which licence, how good it is.",
     no_args_is_help=True,
 )
-app.command("train", epilog=train.EXAMPLES)(train.train_command)
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command("list", epilog="Example: bauta recognizers list --json")
 def list_command(json: _Json = False) -> None:
     """List all weight files, their licences, and whether they are on this machine."""
-    from bauta.errors import WeightsError
-    from bauta.weights.records import available, records
-
-    def here(name: str) -> bool:
-        try:
-            return available(name)
-        except WeightsError:
-            return False
-
+    rows = _all_records()
     if json:
-        print_json([{**asdict(row), "installed": here(row.name)} for row in records().values()])
+        print_json([{**asdict(row), "installed": here} for row, here in rows])
         return
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for title in ("name", "kind", "here", "licence", "commercial use"):
         table.add_column(title)
-    for row in records().values():
-        state = "[green]yes[/]" if here(row.name) else "[dim]fetch[/]"
+    for row, here in rows:
+        missing = "[red]altered[/]" if row.source == "user" else "[dim]fetch[/]"
+        state = "[green]yes[/]" if here else missing
         use = "allowed" if row.commercial_use else "[red]no[/]"
         table.add_row(row.name, row.kind, state, escape(row.licence), use)
     out.print(table)
+
+
+def _all_records() -> list[tuple[WeightRecord, bool]]:
+    """All weight files, the user's own last, and whether they are on this machine."""
+    from bauta.errors import WeightsError
+    from bauta.recognizers.own import OWN
+    from bauta.weights.records import locate_record, records
+
+    rows = list(records().values())
+    for name in OWN:
+        try:
+            rows.append(OWN[name].record)
+        except WeightsError as error:
+            complain(error)
+
+    def here(row: WeightRecord) -> bool:
+        try:
+            locate_record(row)
+        except WeightsError:
+            return False
+        return True
+
+    return [(row, here(row)) for row in rows]
 
 
 app.command("show", epilog=card.EXAMPLES)(card.show_command)
@@ -94,5 +110,8 @@ def fetch_command(
             out.print(f"{name}: {escape(str(path))}")
 
 
+app.command("add", epilog=own.ADD_EXAMPLES)(own.add_command)
+app.command("remove", epilog=own.REMOVE_EXAMPLES)(own.remove_command)
 app.command("evaluate", epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate_command)
 app.command("diversity", epilog=evaluate.DIVERSITY_EXAMPLES)(evaluate.diversity_command)
+app.command("train", epilog=train.EXAMPLES)(train.train_command)

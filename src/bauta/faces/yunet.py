@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from bauta.errors import MissingExtraError, UsageError, WeightsError
+from bauta.errors import UsageError, WeightsError
+from bauta.weights.session import open_session
 
 _SIDE = 640
 _STRIDES = (8, 16, 32)
@@ -342,25 +343,7 @@ def _check(pixels: NDArray[np.uint8], score: float, nms: float, min_face: int) -
 
 
 def _open_session(model: Path, threads: int | None) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError("The YuNet detector", "onnx") from error
-    if hasattr(onnxruntime, "disable_telemetry_events"):
-        onnxruntime.disable_telemetry_events()
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads or 0
-    options.inter_op_num_threads = 1
-    # Threads that spin while they wait double the time of a view on a busy machine.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        # The runtime reports an unreadable file by a dozen exception types of its own.
-        session = onnxruntime.InferenceSession(
-            model.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        raise WeightsError(f"cannot load YuNet from {model}: {error}") from error
+    session = open_session(model, threads or 0, what="YuNet")
     shape = [(put.name, put.shape) for put in session.get_inputs()]
     if shape != [("input", [1, 3, _SIDE, _SIDE])] or not set(_HEADS) <= {
         put.name for put in session.get_outputs()

@@ -131,6 +131,16 @@ class Judge(ABC):
         """Identity of the weights behind it: judges that share it are not independent."""
         return self.name
 
+    def surrogate(self) -> Recognizer:
+        """Return the same recognizer with gradients.
+
+        Raises:
+            UsageError: it has none, so it can only judge.
+            WeightsError: it has none, because of what its file uses.
+
+        """
+        raise UsageError(f"{self.name} has no gradients: it can judge, but not be a surrogate")
+
     @abstractmethod
     def embed(
         self, photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face]
@@ -179,6 +189,10 @@ class Recognizer(Judge):
     def network_id(self) -> str:
         """Identity of the weights behind it."""
         return self.weights
+
+    def surrogate(self) -> Recognizer:
+        """Return this recognizer itself."""
+        return self
 
     def to(self, device: torch.device | str) -> Recognizer:
         """Move the network to a device and return this recognizer."""

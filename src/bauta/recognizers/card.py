@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bauta.errors import UsageError, WeightsError
 from bauta.faces.face import TEMPLATES
 from bauta.faces.geometry import apply
 from bauta.recognizers.base import Crop, Judge, Recognizer
+from bauta.recognizers.own import OWN, plain
 from bauta.recognizers.thresholds import Threshold, thresholds_of
 from bauta.recognizers.zoo import WEIGHTS_OF, get_recognizer, recognizers
-from bauta.weights.records import WeightRecord, available, locate, record
+from bauta.weights.records import WeightRecord, locate_record, record, records
 
 #: What the numbers cannot say, by recognizer; optional.
 ABOUT: Mapping[str, str] = {
@@ -94,6 +97,8 @@ class Card:
         path: where the verified file is on this machine; None: it is not here.
         size_bytes: length of the file; None where neither the record nor a file says it.
         recognizers: those that use it.
+        definition: of a recognizer that the user has added, how its network wants its faces and
+            whether it has gradients; otherwise empty.
 
     """
 
@@ -101,6 +106,7 @@ class Card:
     path: Path | None
     size_bytes: int | None
     recognizers: tuple[RecognizerFacts, ...]
+    definition: Mapping[str, Any]
 
 
 def card(name: str) -> Card:
@@ -111,8 +117,8 @@ def card(name: str) -> Card:
         WeightsError: a folder of weights may not be looked into.
 
     """
-    row = record(WEIGHTS_OF.get(name, name))
-    path = locate(row.name) if available(row.name) else None
+    row = _record(name)
+    path = _path(row)
     users = [user for user in recognizers.names() if WEIGHTS_OF.get(user, user) == row.name]
     wanted = [name] if name in users and name != row.name else users
     return Card(
@@ -120,7 +126,20 @@ def card(name: str) -> Card:
         path=path,
         size_bytes=path.stat().st_size if path else row.size_bytes,
         recognizers=tuple(_facts(user, here=path is not None) for user in wanted),
+        definition=plain(OWN[row.name]) if row.source == "user" else {},
     )
+
+
+def _record(name: str) -> WeightRecord:
+    weights = WEIGHTS_OF.get(name, name)
+    return OWN[weights].record if weights in OWN and weights not in records() else record(weights)
+
+
+def _path(row: WeightRecord) -> Path | None:
+    try:
+        return locate_record(row)
+    except WeightsError:
+        return None
 
 
 def multiply_adds(network: nn.Module, size: int) -> int:
@@ -132,11 +151,15 @@ def multiply_adds(network: nn.Module, size: int) -> int:
 
     """
     counter = FlopCounterMode(display=False)
-    like = next(network.parameters())
     with torch.no_grad(), counter:
-        network(torch.zeros(1, 3, size, size, device=like.device, dtype=like.dtype))
+        network(torch.zeros(1, 3, size, size, device=_weights(network)[0].device))
     # It counts a multiplication and an addition as two.
     return int(counter.get_total_flops()) // 2
+
+
+def _weights(network: nn.Module) -> list[torch.Tensor]:
+    """Weights of a network; those of an ONNX graph are buffers."""
+    return list(network.parameters()) or [b for b in network.buffers() if b.is_floating_point()]
 
 
 def crop_facts(crop: Crop) -> CropFacts:
@@ -148,29 +171,40 @@ def crop_facts(crop: Crop) -> CropFacts:
 
 def _facts(name: str, *, here: bool) -> RecognizerFacts:
     judge = get_recognizer(name) if here else None
+    surrogate = _surrogate(judge)
     facts = RecognizerFacts(
         name=name,
         about=ABOUT.get(name, ""),
-        use=_use(judge),
+        use=_use(judge, surrogate),
         limits=_LIMITS,
         thresholds=thresholds_of(name),
     )
-    if not isinstance(judge, Recognizer):
+    if surrogate is None:
         return facts
-    size = judge.crop.size
+    size = surrogate.crop.size
     with torch.no_grad():
-        embedding = judge.embed_crops(torch.zeros(1, 3, size, size, device=judge.device))
+        embedding = surrogate.embed_crops(torch.zeros(1, 3, size, size, device=surrogate.device))
     return replace(
         facts,
-        crop=crop_facts(judge.crop),
-        parameters=sum(p.numel() for p in judge.network.parameters()),
-        multiply_adds=multiply_adds(judge.network, size),
+        crop=crop_facts(surrogate.crop),
+        parameters=sum(weight.numel() for weight in _weights(surrogate.network)),
+        multiply_adds=multiply_adds(surrogate.network, size),
         dimensions=embedding.shape[1],
     )
 
 
-def _use(judge: Judge | None) -> str:
+def _surrogate(judge: Judge | None) -> Recognizer | None:
+    """The recognizer with gradients, or None where it has none or is not here."""
+    if judge is None:
+        return None
+    try:
+        return judge.surrogate()
+    except (UsageError, WeightsError):
+        return None
+
+
+def _use(judge: Judge | None, surrogate: Recognizer | None) -> str:
     """What a recognizer is for; without its weights, nobody knows whether it has gradients."""
     if judge is None:
         return f"{_JUDGE}, and to make masks against if it has gradients (surrogate){_NOT}"
-    return _JUDGE + (_SURROGATE if isinstance(judge, Recognizer) else "") + _NOT
+    return _JUDGE + (_SURROGATE if surrogate else "") + _NOT

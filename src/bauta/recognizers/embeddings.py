@@ -16,6 +16,7 @@ from bauta.faces.index import Progress
 from bauta.faces.landmarks import find_landmarks
 from bauta.media import atomic_write, read_photo
 from bauta.recognizers.base import Crop, Judge
+from bauta.recognizers.own import OWN
 from bauta.weights.records import records
 
 #: Part of the file's name: to be raised when adapters cut or embed differently.
@@ -81,7 +82,7 @@ def assumed_face(pixels: NDArray[np.uint8]) -> Face:
 
 def _file(judge: Judge, root: Path, cache: Path) -> Path | None:
     """Where the embeddings are kept, or None if nothing pins the weights."""
-    row = records().get(judge.network_id)
+    row = records().get(judge.network_id) or OWN.get(judge.name)
     if row is None:
         return None
     digest = hashlib.sha256(f"{row.sha256} {root.resolve()}".encode())

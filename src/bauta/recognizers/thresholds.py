@@ -48,6 +48,14 @@ def save_thresholds(file: Path, name: str, table: Mapping[str, Threshold]) -> No
     atomic_write(file, to_json(tables).encode(), overwrite=True)
 
 
+def forget_thresholds(name: str) -> None:
+    """Drop the user's own thresholds of a recognizer: another network may take its name."""
+    file = user_file()
+    tables = dict(_parse(file.read_text("utf-8"), str(file))) if file.is_file() else {}
+    if tables.pop(name, None) is not None:
+        atomic_write(file, to_json(tables).encode(), overwrite=True)
+
+
 def thresholds_of(name: str) -> Mapping[str, Threshold]:
     """Thresholds of a recognizer: the shipped ones, replaced by the user's own measurements."""
     shipped = resources.files("bauta").joinpath("data/thresholds.json").read_text("utf-8")

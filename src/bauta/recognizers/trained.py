@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from bauta.errors import BautaError, WeightsError
 from bauta.recognizers.base import Recognizer
-from bauta.recognizers.crops import named_crop
+from bauta.recognizers.crops import crop_of
 from bauta.recognizers.networks.blocks import FaceNetwork, fold_norms
 from bauta.recognizers.networks.families import build_network
 
@@ -88,7 +88,7 @@ def trained_recognizer(name: str, weights: Path, card: Mapping[str, Any]) -> Rec
     spec = NetworkSpec(**card["network"])
     network = load_network(weights, spec)
     dense = spec.family in ("ir-resnet", "inception")
-    crop = named_crop(spec.crop, spec.size)
+    crop = crop_of(spec.crop, spec.size)
     return Recognizer(name, crop, network, name, gains_from_bf16=dense)
 
 

@@ -3,57 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from bauta.errors import UsageError, WeightsError
-from bauta.faces.face import FRAME_CENTRE, FRAME_SIDE, TEMPLATES, Face
+from bauta.errors import WeightsError
+from bauta.faces.face import Face
 from bauta.faces.landmarks import find_landmarks
-from bauta.recognizers.base import Judge, Recognizer, affine_crop, crop_from_template
+from bauta.recognizers.base import Judge, Recognizer
+from bauta.recognizers.crops import arcface_crop, dlib_crop
 from bauta.recognizers.networks.dlib_resnet import DlibResNet
 from bauta.recognizers.networks.mobilefacenet import MobileFaceNet
+from bauta.recognizers.onnx_judge import Convention, OnnxJudge
+from bauta.recognizers.own import OWN
+from bauta.recognizers.thresholds import thresholds_of
 from bauta.registry import Registry
-from bauta.weights.records import available, locate
+from bauta.weights.records import locate, locate_record, records
 
 #: Name to a function that builds the recognizer; each takes no arguments.
-recognizers: Registry[Callable[[], Judge]] = Registry("recognizer")
+recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
 #: Name of the weight record that each recognizer needs.
 WEIGHTS_OF = {"dlib": "dlib-resnet", "dlib-native": "dlib-resnet"}
-
-#: The five landmarks that ArcFace-type networks align to, in a 112 x 112 crop: eyes, nose tip,
-#: mouth corners (J. Guo and J. Deng, insightface).
-ARCFACE_TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
-_CHIP_SIZE, _CHIP_PADDING = 150, 0.25
 
 
 @recognizers.register("dlib")
 def dlib_descriptor() -> Recognizer:
     """Dlib's face descriptor, with gradients: the port equals dlib's own to 1e-6."""
-    side = (1 + 2 * _CHIP_PADDING) / FRAME_SIDE
-    corner = tuple((-_CHIP_PADDING - c) / FRAME_SIDE + 0.5 for c in FRAME_CENTRE)
-    crop = affine_crop(_CHIP_SIZE, (corner[0], corner[1]), side)
     network = DlibResNet.load(locate("dlib-resnet"))
-    return Recognizer("dlib", crop, network, "dlib-resnet", gains_from_bf16=True)
+    return Recognizer("dlib", dlib_crop(150), network, "dlib-resnet", gains_from_bf16=True)
 
 
 @recognizers.register("mobilefacenet-ms1m")
 def mobilefacenet_ms1m() -> Recognizer:
     """Build foamliu's MobileFaceNet, trained on MS1M with ArcFace."""
-    crop = crop_from_template(112, ARCFACE_TEMPLATE, TEMPLATES["yunet5"])
     network = MobileFaceNet.load(locate("mobilefacenet-ms1m"))
-    return Recognizer("mobilefacenet-ms1m", crop, network, "mobilefacenet-ms1m")
+    return Recognizer("mobilefacenet-ms1m", arcface_crop(112), network, "mobilefacenet-ms1m")
 
 
 class DlibNative(Judge):
@@ -86,7 +73,39 @@ def dlib_native() -> DlibNative:
     return DlibNative()
 
 
+#: Taken from uniface's PreprocessConfig and BaseRecognizer.preprocess, which swaps OpenCV's BGR to
+#: RGB (github.com/yakhyo/uniface, uniface/recognition/base.py and models.py at 0417f753).
+_UNIFACE = Convention(size=112, mean=(127.5,) * 3, std=(127.5,) * 3)
+#: OpenCV calls blobFromImage with scale 1, mean 0 and swapRB, so the file gets RGB 0-255
+#: (github.com/opencv/opencv, modules/objdetect/src/face_recognize.cpp at 0692bb41).
+_SFACE = Convention(size=112, mean=(0.0,) * 3, std=(1.0,) * 3)
+#: Weight records that are ONNX recognizers, and how they want their faces. Both publishers align
+#: to ArcFace's template and compare by the cosine.
+ONNX_CONVENTIONS = {
+    "sface-2021dec": _SFACE,
+    "mobilenetv1-0.25": _UNIFACE,
+    "mobilenetv2": _UNIFACE,
+    "mobilenetv3-small": _UNIFACE,
+    "mobilenetv3-large": _UNIFACE,
+    "sphere20": _UNIFACE,
+    "sphere36": _UNIFACE,
+}
+
+
+def _onnx(name: str) -> OnnxJudge:
+    return OnnxJudge(name, locate(name), ONNX_CONVENTIONS[name], name)
+
+
+for _name in ONNX_CONVENTIONS:
+    recognizers.register(_name)(partial(_onnx, _name))
+
+
 @cache
+def _build(builder: Callable[[], Judge]) -> Judge:
+    """Build a recognizer once per process, and anew if the user's definition of it changes."""
+    return builder()
+
+
 def get_recognizer(name: str) -> Judge:
     """Return the recognizer called ``name``, built once per process.
 
@@ -95,7 +114,7 @@ def get_recognizer(name: str) -> Judge:
         WeightsError: its weights are missing or altered; the message says how to get them.
 
     """
-    return recognizers[name]()
+    return _build(recognizers[name])
 
 
 def get_surrogate(name: str) -> Recognizer:
@@ -103,12 +122,10 @@ def get_surrogate(name: str) -> Recognizer:
 
     Raises:
         UsageError: it has none, so it can only judge.
+        WeightsError: its file uses what there are no gradients for.
 
     """
-    found = get_recognizer(name)
-    if not isinstance(found, Recognizer):
-        raise UsageError(f"{name} has no gradients: it can judge, but not be a surrogate")
-    return found
+    return get_recognizer(name).surrogate()
 
 
 def installed() -> list[str]:
@@ -117,10 +134,12 @@ def installed() -> list[str]:
 
 
 def _has_weights(name: str) -> bool:
+    weights = WEIGHTS_OF.get(name, name)
     try:
-        return available(WEIGHTS_OF.get(name, name))
+        locate_record(records()[weights] if weights in records() else OWN[name].record)
     except WeightsError:
         return False
+    return True
 
 
 def default_team() -> tuple[list[str], list[str]]:
@@ -128,8 +147,9 @@ def default_team() -> tuple[list[str], list[str]]:
 
     Whoever makes a protection cannot judge it. With two networks at hand, the one that transfers
     better attacks and the other judges; with one alone it does both, and the report says so.
+    A recognizer without thresholds cannot decide anything yet, and is left out.
     """
-    judges = [name for name in installed() if name != "dlib"]
+    judges = [name for name in installed() if name != "dlib" and "far-1%" in thresholds_of(name)]
     if "mobilefacenet-ms1m" in judges:
         return ["mobilefacenet-ms1m"], judges
     return ["dlib"], judges

