@@ -20,8 +20,9 @@ from bauta.recognizers.networks.mobilefacenet import MobileFaceNet
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
 from bauta.recognizers.own import OWN
 from bauta.recognizers.thresholds import thresholds_of
+from bauta.recognizers.trained import read_card, trained_recognizer
 from bauta.registry import Registry
-from bauta.weights.records import locate, locate_record, records
+from bauta.weights.records import locate, locate_record, records, shipped_names
 
 #: Name to a function that builds the recognizer; each takes no arguments.
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
@@ -96,8 +97,15 @@ def _onnx(name: str) -> OnnxJudge:
     return OnnxJudge(name, locate(name), ONNX_CONVENTIONS[name], name)
 
 
+def _trained(name: str) -> Recognizer:
+    weights = locate(name)
+    return trained_recognizer(name, weights, read_card(weights.with_suffix(".json")))
+
+
 for _name in ONNX_CONVENTIONS:
     recognizers.register(_name)(partial(_onnx, _name))
+for _name in shipped_names():
+    recognizers.register(_name)(partial(_trained, _name))
 
 
 @cache

@@ -8,9 +8,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
+import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -249,7 +250,17 @@ _TABLE = (
         "13b3890cd5d7dec2b63f7c36fd7ce07403e5a0bbb701d9647c0289e6cbe7bb20",
     ),
 )
-_RECORDS: Mapping[str, WeightRecord] = MappingProxyType({row.name: row for row in _TABLE})
+
+
+def _shipped() -> Iterator[WeightRecord]:
+    """Records out of the cards of the networks that Bauta trained itself."""
+    for card in sorted(_SHIPPED.glob("*.json")):
+        yield WeightRecord(**json.loads(card.read_text("utf-8"))["record"])
+
+
+_RECORDS: Mapping[str, WeightRecord] = MappingProxyType(
+    {row.name: row for row in (*_TABLE, *_shipped())}
+)
 
 #: Digest of every file hashed in this process, by (path, size, mtime in ns, inode).
 _digests: dict[tuple[Path, int, int, int], str] = {}
@@ -272,6 +283,11 @@ def record(name: str) -> WeightRecord:
     close = difflib.get_close_matches(name, _RECORDS, n=3, cutoff=0.5)
     offer = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(_RECORDS)}"
     raise RegistryError(f"no weights are called {name!r}; {offer}")
+
+
+def shipped_names() -> list[str]:
+    """Names of the networks that come inside Bauta."""
+    return [row.name for row in _RECORDS.values() if row.source == "shipped"]
 
 
 def data_folder() -> Path:
