@@ -117,7 +117,7 @@ def protect_command(
             preset=preset,
             epsilon=epsilon,
             perceptual=perceptual,
-            goal=_goal(goal, target),
+            goal=goal or ("impersonate" if target else "dodge"),  # type: ignore[arg-type]  # checked by Settings
             targets=tuple(target or ()),
             target_search=target_search,  # type: ignore[arg-type]  # checked by Settings
             gain=gain,  # type: ignore[arg-type]  # checked by Settings
@@ -146,12 +146,6 @@ def protect_command(
         _say_goodbye(reports, keep_metadata=keep_metadata)
     if failures or any(r.verdict == "recognisable" for r in reports):
         raise typer.Exit(1)
-
-
-def _goal(goal: str | None, target: list[Path] | None) -> Any:
-    if goal not in (None, "dodge", "impersonate"):
-        raise UsageError(f"--goal takes dodge or impersonate, got {goal!r}")
-    return goal or ("impersonate" if target else "dodge")
 
 
 def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | None]]:

@@ -42,15 +42,20 @@ def targets(
     """
     parts = []
     for name in teachers:
-        plain = torch.from_numpy(_cached(faces, name, cache, progress))
+        plain = torch.from_numpy(cached_embeddings(faces, name, cache, progress=progress))
         parts.append(F.normalize(plain - plain.mean(dim=0)))
     joined: NDArray[np.float32] = F.normalize(torch.cat(parts, dim=1)).numpy()
     return joined
 
 
-def _cached(
-    faces: FaceSet, name: str, cache: Path, progress: Callable[[str, int, int], None] | None
+def cached_embeddings(
+    faces: FaceSet,
+    name: str,
+    cache: Path,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> NDArray[np.float32]:
+    """Mean embeddings of the faces and their mirror images by a recognizer, computed only once."""
     teacher = get_surrogate(name)
     words = f"{record(teacher.weights).sha256} {teacher.crop.size} {faces.names}"
     file = cache / f"teacher-{name}-{hashlib.sha256(words.encode()).hexdigest()[:16]}.npy"
