@@ -35,7 +35,7 @@ def _line(row: dict[str, Any], judge: str, rates: dict[str, Any]) -> str:
         f"{judge} *(white box)*" if own else judge,
         row["goal"],
         f"{row['epsilon']:g}",
-        "perceptual" if row["perceptual"] else "plain L∞",
+        _looks(row),
         *(
             _rate(rates[key])
             for key in ("clean_rank1", "rank1_ut", "rank5_ut", "rank1_t", "rank5_t")
@@ -44,6 +44,11 @@ def _line(row: dict[str, Any], judge: str, rates: dict[str, Any]) -> str:
         f"{q['ssim_photo']:.3f} / {q['ssim_face']:.3f}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _looks(row: dict[str, Any]) -> str:
+    words = "perceptual" if row["perceptual"] else "plain L∞"
+    return words if row["preset"] == "balanced" else f"{words}, {row['preset']}"
 
 
 def _rate(rate: dict[str, Any]) -> str:

@@ -20,12 +20,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+")
     parser.add_argument("--compile", action="store_true", help="also torch.compile")
+    parser.add_argument("--faces", type=int, nargs="+", default=[1, 4, 8], help="faces at once")
     args = parser.parse_args()
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     for name in args.names:
         recognizer = get_surrogate(name)
         size = recognizer.crop.size
-        for count in (1, 4, 8):
+        for count in args.faces:
             crops = (
                 torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0)) * 255
             )
@@ -35,12 +36,16 @@ def main() -> None:
                 for bf16 in (False, True):
                     label = f"{name:20} {count} {str(layout)[6:]:18} {'bf16' if bf16 else 'fp32'}"
                     _report(label, network, batch, bf16)
-            if args.compile:
+            for bf16 in (False, True) if args.compile else ():
+                torch.compiler.reset()
                 start = time.perf_counter()
                 compiled = torch.compile(network)
-                _step(compiled, batch, True)
-                print(f"{name:20} compiling took {time.perf_counter() - start:.0f} s")
-                _report(f"{name:20} {count} compiled           bf16", compiled, batch, True)
+                _step(compiled, batch, bf16)
+                seconds = time.perf_counter() - start
+                label = (
+                    f"{name:20} {count} compiled in {seconds:3.0f} s   {'bf16' if bf16 else 'fp32'}"
+                )
+                _report(label, compiled, batch, bf16)
 
 
 def _step(network: Callable[[Tensor], Tensor], batch: Tensor, bf16: bool) -> None:
