@@ -7,7 +7,7 @@ OUT ?= out
 # pip never reaches for the gigabytes of CUDA that an unpinned torch brings.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: protect test lint setup setup-dev bench clean
+.PHONY: protect test lint setup setup-dev clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,7 +31,7 @@ setup: $(VENV)/.made
 setup-dev: $(VENV)/.made-dev
 
 protect: $(VENV)/.made
-	@mkdir -p "$(OUT)"
+	@mkdir -p "$(OUT)" && rm -f "$(OUT)/report.html" "$(OUT)/report.json"
 	@$(BIN)/bauta protect "$(PHOTO)" -o "$(OUT)/" --overwrite --report "$(OUT)/report"; \
 	status=$$?; [ -f "$(OUT)/report.html" ] && echo "see $(OUT)/report.html"; exit $$status
 

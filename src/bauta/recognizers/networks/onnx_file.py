@@ -79,7 +79,7 @@ def read_onnx(path: Path) -> OnnxFile:
         import onnx
         from google.protobuf.message import DecodeError
     except ImportError as error:
-        raise MissingExtraError("Gradients through ONNX files", "onnx") from error
+        raise MissingExtraError("reading ONNX files", "onnx") from error
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except OSError as error:
