@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
 import sys
 from pathlib import Path
 
@@ -149,5 +150,12 @@ def test_without_matplotlib_the_message_says_what_to_install(
 
 
 def test_global_state_is_left_alone(tmp_path: Path):
-    draw_roc([evaluation("a", 0.1)], tmp_path / "roc.png")
-    assert "matplotlib.pyplot" not in sys.modules
+    # In a process of its own: other tests may have imported pyplot themselves.
+    code = (
+        "import sys, pathlib, numpy; from bauta.audit.plots import draw_heat_map;"
+        "draw_heat_map(['a'], numpy.eye(1), pathlib.Path(sys.argv[1]), title='toy');"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "heat.png"], check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "heat.png").is_file()
