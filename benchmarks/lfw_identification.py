@@ -143,7 +143,7 @@ def _protect(
                 [face],
                 deltas[index : index + 1],
                 problem.masks[index : index + 1],
-                limit=settings.epsilon,
+                limit=problem.budget.peak,
             )
             files.append(folder / f"{start + index}.jpg")
             write_photo(photo, pixels, files[-1])

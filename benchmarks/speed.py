@@ -126,7 +126,7 @@ def _search(lfw: str, search: str, surrogate: str) -> dict[str, Any]:
         start = time.perf_counter()
         delta = build_method(settings).run(problem)
         seconds.append(time.perf_counter() - start)
-        out = render_into_photo(photo, [face], delta, problem.masks, limit=settings.epsilon)
+        out = render_into_photo(photo, [face], delta, problem.masks, limit=problem.budget.peak)
         before, after = team[0].embed([photo], [face]), team[0].embed([out], [face])
         hidden.append(float(similarity_matrix(before, after)[0, 0]) < team[0].threshold)
         reached.append(float(similarity_matrix(after, wanted).max()) >= team[0].threshold)

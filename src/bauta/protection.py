@@ -226,7 +226,7 @@ def protect_pixels(
             chosen,
             torch.cat(deltas),
             torch.cat(masks),
-            limit=settings.epsilon,
+            limit=budget_of(settings).peak,
             grey=grey,
         )
     return Protected(out, faces, chosen, watch.seconds)
@@ -245,6 +245,11 @@ def build_method(settings: Settings) -> IterativeMethod:
         seed=settings.seed,
         **options,
     )
+
+
+def budget_of(settings: Settings) -> Budget:
+    """How far the settings let a photo be changed."""
+    return Perceptual(settings.epsilon) if settings.perceptual else Linf(settings.epsilon)
 
 
 def build_problem(
@@ -271,9 +276,6 @@ def build_problem(
     generator = torch.Generator().manual_seed(settings.seed)
     diversity = PRESETS[settings.preset].diversity
     goal = _goal(settings)
-    budget: Budget = Linf(settings.epsilon)
-    if settings.perceptual:
-        budget = Perceptual(settings.epsilon)
     masks = torch.stack([region_mask(face, (settings.region,)) for face in faces])
     ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
     return Problem(
@@ -282,7 +284,7 @@ def build_problem(
         faces=ovals.to(settings.device),
         ensemble=ensemble,
         goal=goal,
-        budget=budget,
+        budget=budget_of(settings),
         own=own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator),
         targets=_targets(settings, surrogates) if goal.targeted else [],
         grey=torch.tensor(grey or [False] * len(faces), device=settings.device),

@@ -78,8 +78,9 @@ class Settings:
     Attributes:
         method: name of the method.
         preset: "fast", "balanced" or "strong".
-        epsilon: largest change of any sample, in grey levels (0-255).
-        perceptual: allow less on smooth areas, where changes are seen more easily.
+        epsilon: size of the change, in grey levels (0-255): the largest of any sample.
+        perceptual: weigh the change by what the eye notices instead: less on smooth areas. Its
+            weighted root mean square is then 0.5 epsilon, and no sample changes by more than two.
         goal: "dodge" (not to be recognised as oneself) or "impersonate" (to be taken for one of
             the targets).
         targets: photos of the people to be taken for; empty: identities that are nobody's.

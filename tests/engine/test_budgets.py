@@ -32,6 +32,9 @@ def test_projections(budget, deltas, limits):
     assert bool((once.abs() <= delta.abs()).all())
     if isinstance(budget, L2):
         assert float(once.square().mean(dim=(1, 2, 3)).sqrt().max()) <= budget.rms * (1 + 1e-5)
+    elif isinstance(budget, Perceptual):
+        units = once / limit.clamp_min(1e-6) * budget.cap
+        assert float(units.square().mean(dim=(1, 2, 3)).sqrt().max()) <= budget.rms * (1 + 1e-4)
     else:
         allowed = delta.abs() <= limit
         assert torch.equal(once[allowed], delta[allowed])
@@ -49,6 +52,7 @@ def test_l2_keeps_the_direction_and_leaves_small_changes_alone():
 @pytest.mark.parametrize("make", [
     lambda: Linf(0), lambda: Linf(256), lambda: L2(rms=-1), lambda: L2(epsilon=300),
     lambda: Perceptual(0), lambda: Perceptual(floor=1.5), lambda: Perceptual(outside=-0.1),
+    lambda: Perceptual(rms=0), lambda: Perceptual(rms=3),
 ])  # fmt: skip
 def test_senseless_budgets_are_refused(make):
     with pytest.raises(UsageError):
@@ -68,10 +72,11 @@ def test_perceptual_limits_follow_texture(halves):
     here = torch.ones(1, 1, 64, 64)
     face = budget.limits(halves, here)[0, 0, 20:44]
     wall = budget.limits(halves, 0 * here)[0, 0, 20:44]
-    np.testing.assert_allclose(face[:, 10:28], 4, atol=0.05)
-    np.testing.assert_allclose(wall[:, 10:28], 0.8, atol=0.05)
+    assert budget.peak == 16
+    np.testing.assert_allclose(face[:, 10:28], 8, atol=0.1)
+    np.testing.assert_allclose(wall[:, 10:28], 1.6, atol=0.1)
     for limits in (face, wall):
-        np.testing.assert_allclose(limits[:, 38:56], 8)
+        np.testing.assert_allclose(limits[:, 38:56], 16)
     assert float(Linf(5).limits(halves, here).unique()) == 5
 
 
@@ -81,5 +86,18 @@ def test_perceptual_limits_rise_in_the_dark():
     )
     here = torch.ones(1, 1, 32, 32)
     a, b = (Perceptual(8).limits(canvas, here)[0, 0, 16, 16] for canvas in (dark, middle))
-    assert float(b) == pytest.approx(4.8, abs=0.01)
-    assert float(b) * 1.2 < float(a) <= 8
+    assert float(b) == pytest.approx(9.6, abs=0.02)
+    assert float(b) * 1.2 < float(a) <= 16
+
+
+def test_steps_are_signs_or_weighted_roots():
+    direction = torch.tensor([4.0, -1.0, 0.0, 1.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    limits = torch.tensor([16.0, 16.0, 16.0, 4.0]).view(1, 1, 2, 2)
+    assert torch.equal(Linf(8).step(direction, limits), direction.sign())
+    budget = Perceptual(8, rms=0.5)
+    step = budget.step(direction, limits)[0, 0].flatten()
+    # sqrt(4 * 16) : sqrt(1 * 16) : 0 : sqrt(1 * 4), each times its limit; rms 0.5 in their units.
+    roots = torch.tensor([8.0, -4.0, 0.0, 2.0])
+    expected = roots / roots.square().mean().sqrt() * 0.5 / 16 * limits.flatten()
+    torch.testing.assert_close(step, expected)
+    assert torch.equal(budget.step(0 * direction, limits), 0 * direction)

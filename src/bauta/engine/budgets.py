@@ -20,8 +20,18 @@ _LUMA = (0.299, 0.587, 0.114)
 class Budget(ABC):
     """How far pixels may be changed, in grey levels (0-255)."""
 
-    #: Largest change of any sample.
+    #: The size of a change that is meant; for most budgets the largest of any sample.
     epsilon: float
+
+    @property
+    def peak(self) -> float:
+        """Largest change of any sample."""
+        return self.epsilon
+
+    def step(self, direction: Tensor, limits: Tensor) -> Tensor:
+        """Shape of a step along (B, 3, S, S) ``direction``, given :meth:`limits`: its signs."""
+        del limits
+        return direction.sign()
 
     @abstractmethod
     def project(self, delta: Tensor, limits: Tensor) -> Tensor:
@@ -82,22 +92,29 @@ class L2(Budget):
 
 @dataclass(frozen=True)
 class Perceptual(Budget):
-    """L-infinity whose limit follows what the eye notices: less on smooth skin, all on texture.
+    """A root mean square, weighted by what the eye notices: less on smooth skin, more on texture.
 
-    The limit of a pixel is ``epsilon`` times its visibility threshold, a sum of luminance
-    adaptation and of masking by local contrast (after Chou and Li, "A perceptually tuned subband
-    image coder", TCSVT 1995), scaled so that ``busy`` grey levels of local deviation free it all.
+    Each pixel has a share: its visibility threshold, a sum of luminance adaptation and of masking
+    by local contrast (after Chou and Li, "A perceptually tuned subband image coder", TCSVT 1995),
+    scaled so that ``busy`` grey levels of local deviation make it 1. The change is measured in
+    ``epsilon`` times that share: its root mean square over the frame stays within ``rms``, and no
+    sample exceeds ``cap``. Unlike a plain limit, which sign steps fill everywhere alike, this
+    leaves most of the change to the pixels that matter to the recognizer.
 
     Args:
-        epsilon: limit on texture.
-        floor: share of it that is left on perfectly smooth skin.
+        epsilon: the unit, in grey levels; the largest change of a sample is ``cap`` times that.
+        rms: root mean square of the change, in units of its share of epsilon.
+        cap: largest change, likewise.
+        floor: share of perfectly smooth skin.
         outside: the same for smooth areas that are not the face, such as a plain wall, on which
             ripples show most and protect least.
-        busy: local standard deviation, in grey levels, from which the limit is ``epsilon``.
+        busy: local standard deviation, in grey levels, from which the share is 1.
 
     """
 
     epsilon: float = 8.0
+    rms: float = 0.5
+    cap: float = 2.0
     floor: float = 0.6
     outside: float = 0.1
     busy: float = 12.0
@@ -105,13 +122,34 @@ class Perceptual(Budget):
     def __post_init__(self) -> None:
         """Check the ranges."""
         _check(self.epsilon)
+        if not 0 < self.rms <= self.cap <= 255:
+            raise UsageError(f"rms must be above 0 and at most cap, got {self.rms} and {self.cap}")
         for share in (self.floor, self.outside):
             if not 0 <= share <= 1:
                 raise UsageError(f"floor and outside must be between 0 and 1, got {share}")
 
+    @property
+    def peak(self) -> float:
+        """Largest change of any sample."""
+        return self.cap * self.epsilon
+
+    def step(self, direction: Tensor, limits: Tensor) -> Tensor:
+        """Square roots of the direction, between its signs and itself, as the limits allow.
+
+        Measured on portraits (docs/results/looks.md): signs spend visibility on pixels that hardly
+        matter, and the bare gradient leaves out too many.
+        """
+        weighted = direction * limits
+        roots = weighted.sign() * weighted.abs().sqrt()
+        size = roots.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+        return roots / size * (self.rms / self.peak) * limits
+
     def project(self, delta: Tensor, limits: Tensor) -> Tensor:
-        """Clip to the limits."""
-        return delta.clamp(-limits, limits)
+        """Clip to the limits, then shrink what is left to the allowed mean square."""
+        clipped = delta.clamp(-limits, limits)
+        units = clipped / limits.clamp_min(1e-6) * self.cap
+        size = units.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        return clipped * (self.rms / size.clamp_min(1e-12)).clamp_max(1)
 
     def limits(self, canvas: Canvas, faces: Tensor) -> Tensor:
         """Largest change of each frame pixel; see :meth:`Budget.limits`."""
@@ -127,7 +165,7 @@ class Perceptual(Budget):
         both = warp(torch.cat([deviation / self.busy, adaptation], dim=1), maps, (size, size))
         floor = self.outside + (self.floor - self.outside) * faces
         share = (floor + (1 - floor) * both[:, :1]) * both[:, 1:]
-        return self.epsilon * share.clamp(0, 1)
+        return self.peak * share.clamp(0, 1)
 
 
 def _box(images: Tensor, size: int = 5) -> Tensor:

@@ -127,10 +127,11 @@ class IterativeMethod:
     def initial(self, problem: Problem, generator: Generator) -> State:
         """Random start, the same noise for every face."""
         size = problem.size
-        noise = 2 * torch.rand(1, 3, size, size, generator=generator) - 1
-        noise = noise.to(problem.masks) * self.start * problem.budget.epsilon
-        count = len(problem.canvas)
-        delta = problem.project(noise.repeat(count, 1, 1, 1))
+        noise = (2 * torch.rand(1, 3, size, size, generator=generator) - 1).to(problem.masks)
+        budget, count = problem.budget, len(problem.canvas)
+        # What the mask hides would only use up a budget that counts the whole frame.
+        share = self.start * budget.epsilon / budget.peak * (problem.masks > 0)
+        delta = problem.project(noise * share * problem.limits)
         return State(delta, torch.zeros_like(delta), delta.new_ones(count, 1, 1, 1))
 
     def direction(self, problem: Problem, state: State, generator: Generator) -> Tensor:
@@ -181,7 +182,8 @@ class IterativeMethod:
 
     def advance(self, problem: Problem, state: State, direction: Tensor) -> None:
         """Step against ``direction`` and project onto the budget."""
-        moved = state.delta - self.step_of(problem) * direction.sign() * state.active
+        step = self.step_of(problem) * problem.budget.step(direction, problem.limits)
+        moved = state.delta - step * state.active
         state.delta = problem.project(moved)
 
     def finished(self, problem: Problem, state: State, stop: EarlyStop) -> bool:
