@@ -51,7 +51,10 @@ def protect_command(
         str, typer.Option(help="fast, balanced or strong: how long to search.")
     ] = "balanced",
     epsilon: Annotated[
-        float, typer.Option(help="How much change you accept, in grey levels of 255.")
+        float,
+        typer.Option(
+            help="How much change you accept, in grey levels of 255: 5 is hard to see, 12 shows."
+        ),
     ] = 8.0,
     perceptual: Annotated[
         bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
