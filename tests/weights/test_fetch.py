@@ -22,7 +22,7 @@ from bauta.errors import RegistryError, UsageError, WeightsError
 from bauta.weights import fetch as fetching
 from bauta.weights import records as weights
 from bauta.weights.fetch import fetch
-from bauta.weights.records import WeightRecord
+from bauta.weights.table import WeightRecord
 
 pytestmark = pytest.mark.enable_socket
 

@@ -12,7 +12,8 @@ import pytest
 
 from bauta.errors import RegistryError, UsageError, WeightsError
 from bauta.weights import records as weights
-from bauta.weights.records import WeightRecord, available, locate, record, records, verify
+from bauta.weights.records import available, locate, record, records, verify
+from bauta.weights.table import WeightRecord
 
 CONTENT = b"weights of a small network"
 

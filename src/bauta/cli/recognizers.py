@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bauta.cli import card, evaluate, own, train
 from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
-from bauta.weights.records import WeightRecord
+from bauta.weights.table import WeightRecord
 
 app = typer.Typer(
     help="Recognizers and detectors: what there is, under which licence, how good it is.",

@@ -23,7 +23,8 @@ from bauta.recognizers.base import Crop, Judge, Recognizer
 from bauta.recognizers.own import OWN, plain
 from bauta.recognizers.thresholds import Threshold, thresholds_of
 from bauta.recognizers.zoo import WEIGHTS_OF, get_recognizer, recognizers
-from bauta.weights.records import WeightRecord, locate_record, record, records
+from bauta.weights.records import locate_record, record, records
+from bauta.weights.table import WeightRecord
 
 #: What the numbers cannot say, by recognizer; optional.
 ABOUT: Mapping[str, str] = {

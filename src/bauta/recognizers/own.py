@@ -15,7 +15,8 @@ from typing import Any
 
 from bauta.errors import UsageError, WeightsError
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
-from bauta.weights.records import OWN_FOLDER, WeightRecord, locate_record, records, user_folders
+from bauta.weights.records import OWN_FOLDER, locate_record, records, user_folders
+from bauta.weights.table import WeightRecord
 
 #: Version of the definitions' form.
 _FORMAT = 1

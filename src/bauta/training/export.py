@@ -18,7 +18,7 @@ from bauta.media import atomic_write
 from bauta.recognizers.networks.blocks import FaceNetwork, fold_norms
 from bauta.recognizers.trained import NetworkSpec, to_half
 from bauta.training.recipe import Recipe
-from bauta.weights.records import WeightRecord
+from bauta.weights.table import WeightRecord
 
 
 def export(

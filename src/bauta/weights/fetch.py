@@ -19,15 +19,8 @@ from typing import BinaryIO
 import requests
 
 from bauta.errors import UsageError, WeightsError
-from bauta.weights.records import (
-    WeightRecord,
-    data_folder,
-    find,
-    locate,
-    record,
-    stream_sha256,
-    verify,
-)
+from bauta.weights.records import data_folder, find, locate, record, stream_sha256, verify
+from bauta.weights.table import WeightRecord
 
 #: Called with the bytes done and, where known, the bytes in all.
 Progress = Callable[[int, int | None], None]
