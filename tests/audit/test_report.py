@@ -25,7 +25,7 @@ from bauta.recognizers.base import Judge
 from bauta.recognizers.thresholds import Threshold
 
 WIDTH, HEIGHT = 260, 300
-PORTRAIT: NDArray[np.uint8] = astronaut()  # type: ignore[no-untyped-call]
+PORTRAIT: NDArray[np.uint8] = astronaut()  # type: ignore[no-untyped-call]  # theirs
 BOX = (80.0, 60.0, 180.0, 170.0)
 #: Elements of HTML without an end tag.
 VOID = {"meta", "link", "img", "input", "br"}

@@ -35,7 +35,7 @@ class ToyNetwork(nn.Module):
 class Toy(Recognizer):
     """A recognizer with a threshold that nobody needs to measure."""
 
-    threshold = 0.8  # type: ignore[assignment]
+    threshold = 0.8  # type: ignore[assignment]  # a property there
 
 
 def toy(seed: int = 0) -> Toy:

@@ -77,4 +77,4 @@ def test_a_broken_file_is_named_with_what_to_do(own: Path, text: str):
 
 def test_tables_cannot_be_changed_by_accident(own: Path):
     with pytest.raises(TypeError):
-        thresholds_of("dlib")["far-1%"] = row(0)  # type: ignore[index]
+        thresholds_of("dlib")["far-1%"] = row(0)  # type: ignore[index]  # read-only is the point

@@ -110,7 +110,7 @@ def make_record(**changes: object) -> WeightRecord:
         "training_data": "made up",
         "origin": "https://example.org",
     }
-    return WeightRecord(**(fields | changes))  # type: ignore[arg-type]
+    return WeightRecord(**(fields | changes))  # type: ignore[arg-type]  # of mixed types
 
 
 @pytest.fixture

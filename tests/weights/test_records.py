@@ -32,7 +32,7 @@ def make_record(**changes: object) -> WeightRecord:
         "training_data": "none",
         "origin": "https://example.org",
     }
-    return WeightRecord(**(fields | changes))  # type: ignore[arg-type]
+    return WeightRecord(**(fields | changes))  # type: ignore[arg-type]  # of mixed types
 
 
 @pytest.fixture
@@ -104,9 +104,9 @@ def test_only_the_68_points_are_barred_from_commercial_use() -> None:
 
 def test_table_is_read_only() -> None:
     with pytest.raises(TypeError):
-        records()["new"] = make_record()  # type: ignore[index]
+        records()["new"] = make_record()  # type: ignore[index]  # read-only is the point
     with pytest.raises(dataclasses.FrozenInstanceError):
-        record("sphere20").sha256 = "0" * 64  # type: ignore[misc]
+        record("sphere20").sha256 = "0" * 64  # type: ignore[misc]  # frozen is the point
 
 
 def test_unknown_name_offers_close_ones() -> None:
@@ -239,7 +239,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counting(handle: object) -> str:
         calls.append(getattr(handle, "name", "?"))
-        return real(handle)  # type: ignore[arg-type]
+        return real(handle)  # type: ignore[arg-type]  # a stand-in
 
     monkeypatch.setattr(weights, "stream_sha256", counting)
     return calls

@@ -48,7 +48,7 @@ def read(data: bytes, max_pixels: int, name: str) -> BmpSource:
 def _encode_alpha(raster: Raster, dpi: tuple[float, float]) -> bytes:
     # Pillow writes alpha without declaring it, so that no reader would find it again.
     colours = raster.samples[..., ::-1]
-    pixels = np.dstack([colours, raster.alpha])[::-1].tobytes()  # type: ignore[list-item]
+    pixels = np.dstack([colours, raster.alpha])[::-1].tobytes()  # type: ignore[list-item]  # not None here
     height, width = raster.samples.shape[:2]
     across, down = (int(value * 39.3701 + 0.5) for value in dpi)
     layout = (108, width, height, 1, 32, 3, len(pixels), across, down, 0, 0)

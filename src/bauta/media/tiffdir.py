@@ -132,7 +132,7 @@ class Reader:
 
     def _number(self, at: int, width: int) -> int:
         order = "little" if self.order == "<" else "big"
-        return int.from_bytes(self.blob[at : at + width], order)  # type: ignore[arg-type]
+        return int.from_bytes(self.blob[at : at + width], order)  # type: ignore[arg-type]  # one of two words
 
 
 def swapped(raw: bytes, kind: int, order: str) -> bytes:

@@ -183,7 +183,7 @@ class Recognizer(Judge):
         """Put the network into inference shape."""
         self.network.eval().requires_grad_(False)
         # The stubs of torch know no call with both.
-        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # see above
 
     @property
     def network_id(self) -> str:

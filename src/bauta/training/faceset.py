@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -96,26 +96,22 @@ def join(sets: Sequence[FaceSet]) -> FaceSet:
     )
 
 
-def read_people(
-    root: Path, cache: Path, *, exclude: Collection[str] = (), progress: Progress | None = None
-) -> FaceSet:
+def read_people(root: Path, cache: Path, *, progress: Progress | None = None) -> FaceSet:
     """Read a folder with one folder per person.
 
     Args:
         root: the folder.
         cache: folder that keeps what was found and cut.
-        exclude: names of people to leave out.
         progress: told how far it is.
 
     Raises:
         UsageError: the folder holds no such photos.
 
     """
-    left_out = set(exclude)
     names = [
         f"{person.name}/{photo.name}"
         for person in sorted(root.iterdir() if root.is_dir() else [])
-        if person.is_dir() and person.name not in left_out
+        if person.is_dir()
         for photo in sorted(person.iterdir())
         if photo.suffix.lower() in SUFFIXES
     ]

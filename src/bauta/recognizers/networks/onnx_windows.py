@@ -153,7 +153,7 @@ def upsample(node: Node, x: Tensor, scales: Tensor | None = None) -> Tensor:
 def resize(node: Node, x: Tensor, *given: Tensor | None) -> Tensor:
     """Resample along axes, to lengths or by factors."""
     if node.opset < 11:
-        return upsample(node, x, *given)  # type: ignore[return-value]
+        return upsample(node, x, *given)  # type: ignore[return-value]  # it has one output
     if node.get("antialias", 0) or node.get("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise unsupported("the operator Resize with antialias or keep_aspect_ratio_policy")
     _, scales, sizes = (*given, None, None)[:3] if given else (None, None, None)
