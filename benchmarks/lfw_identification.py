@@ -23,11 +23,10 @@ from rich.progress import Progress, track
 
 from bauta.audit.metrics import largest_change, psnr, ssim
 from bauta.audit.protocols import interval, rank_targeted, rank_untargeted, ranked
-from bauta.faces.face import Face
-from bauta.faces.frame import render_into_photo
+from bauta.faces.face import EYE_DISTANCE, Face
 from bauta.faces.index import index_faces, main_face
 from bauta.media import read_photo, write_photo
-from bauta.protection import build_method, build_problem
+from bauta.optimisation import change_photos
 from bauta.recognizers.embeddings import embed_photos
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
 from bauta.settings import Settings
@@ -68,6 +67,7 @@ def main() -> None:
             "goal": args.goal,
             "epsilon": args.epsilon,
             "perceptual": args.perceptual,
+            "displacement": round(settings.displacement / EYE_DISTANCE * 100, 2),
             "preset": args.preset,
             "target_search": args.target_search,
             "seed": args.seed,
@@ -98,6 +98,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target-search", choices=["embedding", "exact"], default="embedding")
     parser.add_argument("--preset", default="balanced")
     parser.add_argument("--perceptual", action="store_true")
+    parser.add_argument("--warp", type=float)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
@@ -112,6 +113,7 @@ def _settings(args: argparse.Namespace, targets: list[str]) -> Settings:
         preset=args.preset,
         epsilon=args.epsilon,
         perceptual=args.perceptual,
+        warp=args.warp,
         goal=args.goal,
         target_search=args.target_search,
         targets=tuple(args.lfw / t for t in targets) if args.goal == "impersonate" else (),
@@ -135,16 +137,10 @@ def _protect(
         some = probes[start : start + BATCH]
         photos = [read_photo(lfw / name) for name in some]
         found = [faces[name] for name in some]
-        problem = build_problem([p.pixels for p in photos], found, settings, surrogates)
-        deltas = build_method(settings).run(problem)
-        for index, (photo, face) in enumerate(zip(photos, found, strict=True)):
-            pixels = render_into_photo(
-                photo.pixels,
-                [face],
-                deltas[index : index + 1],
-                problem.masks[index : index + 1],
-                limit=problem.budget.peak,
-            )
+        changed = change_photos(
+            [p.pixels for p in photos], [[face] for face in found], settings, surrogates
+        )
+        for index, (photo, pixels) in enumerate(zip(photos, changed, strict=True)):
             files.append(folder / f"{start + index}.jpg")
             write_photo(photo, pixels, files[-1])
     return files

@@ -25,7 +25,7 @@ from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.faces.frame import render_into_photo
 from bauta.media import read_photo
-from bauta.protection import build_method, build_problem
+from bauta.optimisation import build_method, build_problem
 from bauta.recognizers.base import similarity_matrix
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
 from bauta.settings import Settings

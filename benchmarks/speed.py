@@ -26,7 +26,8 @@ from PIL import Image
 from bauta.faces.frame import render_into_photo
 from bauta.faces.index import main_face
 from bauta.media import read_photo
-from bauta.protection import build_method, build_problem, protect
+from bauta.optimisation import build_method, build_problem
+from bauta.protection import protect
 from bauta.recognizers.base import similarity_matrix
 from bauta.recognizers.zoo import get_surrogate
 from bauta.settings import PRESETS, Settings

@@ -4,42 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bauta.audit.verify import PhotoReport, read_references, verify
-from bauta.engine.budgets import Budget, Linf, Perceptual
-from bauta.engine.ensemble import Ensemble
-from bauta.engine.goals import Dodge, Goal, Impersonate
-from bauta.engine.loop import EarlyStop, IterativeMethod
-from bauta.engine.problem import Problem, own_embeddings
-from bauta.engine.transforms import NONE
 from bauta.errors import NoFaceError, UsageError
 from bauta.faces.detect import choose_faces
 from bauta.faces.face import Face
 from bauta.faces.finders import find
-from bauta.faces.frame import cut_canvas, render_into_photo
-from bauta.faces.regions import region_mask
 from bauta.media import describe_metadata, output_suffix, read_photo, write_photo
 from bauta.media.atomic import check_target
-from bauta.methods.registry import methods
-from bauta.methods.targets import default_targets
+from bauta.optimisation import change_photos
 from bauta.recognizers.base import Judge, Recognizer
 from bauta.recognizers.zoo import default_team, get_recognizer, get_surrogate
 from bauta.settings import PRESETS, Settings
 
 #: Called with a stage ("read", "find", "protect", "write", "verify") and its share done, 0 to 1.
 StageProgress = Callable[[str, float], None]
-#: Faces that are optimised together; more cost memory and gain no time.
-_BATCH = 8
-#: Views from which a person's reference embedding is averaged.
-_OWN_VIEWS = 4
 
 
 @dataclass(frozen=True)
@@ -208,131 +193,15 @@ def protect_pixels(
             )
         chosen = choose_faces(faces, settings.faces)
     with watch.stage("protect"):
-        deltas, masks = [], []
-        for start in range(0, len(chosen), _BATCH):
-            some = chosen[start : start + _BATCH]
-            photos = [pixels] * len(some)
-            problem = build_problem(photos, some, settings, surrogates, grey=[grey] * len(some))
-            share = start / len(chosen), len(some) / len(chosen)
-
-            def step(done: int, total: int, share: tuple[float, float] = share) -> None:
-                watch.tell("protect", share[0] + share[1] * done / total)
-
-            stop = _early_stop(problem, settings)
-            deltas.append(build_method(settings).run(problem, stop=stop, progress=step).cpu())
-            masks.append(problem.masks.cpu())
-        out = render_into_photo(
-            pixels,
-            chosen,
-            torch.cat(deltas),
-            torch.cat(masks),
-            limit=budget_of(settings).peak,
-            grey=grey,
+        (out,) = change_photos(
+            [pixels],
+            [chosen],
+            settings,
+            surrogates,
+            grey=[grey],
+            progress=lambda share: watch.tell("protect", share),
         )
     return Protected(out, faces, chosen, watch.seconds)
-
-
-def build_method(settings: Settings) -> IterativeMethod:
-    """Return the method that the settings name, with its preset's effort."""
-    preset = PRESETS[settings.preset]
-    options: dict[str, Any] = {}
-    if settings.method == "tip-im":
-        options["gamma"] = settings.gamma
-    return methods[settings.method](
-        steps=preset.steps,
-        views=preset.views,
-        diversity=preset.diversity,
-        seed=settings.seed,
-        **options,
-    )
-
-
-def budget_of(settings: Settings) -> Budget:
-    """How far the settings let a photo be changed."""
-    return Perceptual(settings.epsilon) if settings.perceptual else Linf(settings.epsilon)
-
-
-def build_problem(
-    photos: Sequence[NDArray[np.uint8]],
-    faces: Sequence[Face],
-    settings: Settings,
-    surrogates: Sequence[Recognizer],
-    *,
-    grey: Sequence[bool] | None = None,
-) -> Problem:
-    """Faces as one optimisation problem.
-
-    Args:
-        photos: per face, the (H, W, 3) uint8 RGB photo it is in.
-        faces: N faces.
-        settings: how to protect them.
-        surrogates: recognizers with gradients.
-        grey: per face, whether its photo is to stay without colour.
-
-    """
-    canvas = cut_canvas(photos, faces).to(settings.device)
-    bf16 = native_bf16(settings.device)
-    ensemble = Ensemble(surrogates, settings.weights, settings.level, bf16)
-    generator = torch.Generator().manual_seed(settings.seed)
-    diversity = PRESETS[settings.preset].diversity
-    goal = _goal(settings)
-    masks = torch.stack([region_mask(face, (settings.region,)) for face in faces])
-    ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
-    return Problem(
-        canvas=canvas,
-        masks=masks.to(settings.device),
-        faces=ovals.to(settings.device),
-        ensemble=ensemble,
-        goal=goal,
-        budget=budget_of(settings),
-        own=own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator),
-        targets=_targets(settings, surrogates) if goal.targeted else [],
-        grey=torch.tensor(grey or [False] * len(faces), device=settings.device),
-    )
-
-
-def _early_stop(problem: Problem, settings: Settings) -> EarlyStop | None:
-    """Early stop on held-out recognizers, if the settings name any."""
-    if not settings.held_out:
-        return None
-    members = [get_surrogate(name).to(settings.device) for name in settings.held_out]
-    held_out = Ensemble(members)
-    generator = torch.Generator().manual_seed(settings.seed)
-    own = own_embeddings(problem.canvas, held_out, NONE, 0, generator)
-    return EarlyStop(held_out=held_out, own=own)
-
-
-def _goal(settings: Settings) -> Goal:
-    if settings.goal == "dodge":
-        return Dodge()
-    return Impersonate(gain=settings.gain, search=settings.target_search)
-
-
-def _targets(settings: Settings, surrogates: Sequence[Recognizer]) -> list[torch.Tensor]:
-    """Per surrogate, (K, D) embeddings of the targets."""
-    if not settings.targets:
-        tables = [default_targets(s.name) for s in surrogates]
-    else:
-        photos = [read_photo(path).pixels for path in settings.targets]
-        faces = []
-        for path, photo in zip(settings.targets, photos, strict=True):
-            found = find(photo, detector=settings.detector)
-            if not found:
-                raise NoFaceError(f"{path}: no face was found in this target photo")
-            faces.append(found[0])
-        tables = [torch.from_numpy(s.embed(photos, faces)) for s in surrogates]
-    if settings.gain == "centre":
-        tables = [table.mean(dim=0, keepdim=True) for table in tables]
-    return [table.to(settings.device) for table in tables]
-
-
-def native_bf16(device: str) -> bool:
-    """Whether the device computes convolutions in bfloat16 natively, so that they gain time."""
-    if not device.startswith("cpu"):
-        return False
-    with suppress(AttributeError):
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return False
 
 
 def _provenance(

@@ -13,6 +13,7 @@ import torch
 
 from bauta.engine.transforms import Blur, Diversity, Jitter, Jpeg
 from bauta.errors import UsageError
+from bauta.faces.face import EYE_DISTANCE
 from bauta.faces.regions import REGIONS
 
 
@@ -81,6 +82,8 @@ class Settings:
         epsilon: size of the change, in grey levels (0-255): the largest of any sample.
         perceptual: weigh the change by what the eye notices instead: less on smooth areas. Its
             weighted root mean square is then 0.5 epsilon, and no sample changes by more than two.
+        warp: how far pixels may be moved before they are changed, in percent of the distance
+            between the eyes; 0: not at all; None: 1.25 if ``perceptual``, else 0.
         goal: "dodge" (not to be recognised as oneself) or "impersonate" (to be taken for one of
             the targets).
         targets: photos of the people to be taken for; empty: identities that are nobody's.
@@ -105,8 +108,9 @@ class Settings:
 
     method: str = "tip-im"
     preset: str = "balanced"
-    epsilon: float = 8.0
+    epsilon: float = 6.0
     perceptual: bool = True
+    warp: float | None = None
     goal: Literal["dodge", "impersonate"] = "dodge"
     targets: tuple[Path, ...] = ()
     target_search: Literal["embedding", "exact"] = "embedding"
@@ -131,6 +135,11 @@ class Settings:
             raise UsageError(f"unknown preset {self.preset!r}: use {', '.join(PRESETS)}")
         if not 1 <= self.epsilon <= 64:
             raise UsageError(f"epsilon must be between 1 and 64 grey levels, got {self.epsilon}")
+        if self.warp is not None and not 0 <= self.warp <= 10:
+            raise UsageError(
+                f"warp must be between 0 and 10 percent of the distance between the eyes, "
+                f"got {self.warp}"
+            )
         if not 0 <= self.gamma < math.inf:
             raise UsageError(f"gamma must be a number that is not negative, got {self.gamma}")
         for name, words in _WORDS.items():
@@ -140,6 +149,12 @@ class Settings:
         _check_device(self.device)
         if self.targets and self.goal != "impersonate":
             raise UsageError("targets are for the goal impersonate")
+
+    @property
+    def displacement(self) -> float:
+        """How far pixels may be moved, in sides of the frame."""
+        default = 1.25 if self.perceptual else 0.0
+        return (default if self.warp is None else self.warp) / 100 * EYE_DISTANCE
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; of target photos only their number, since their names may be personal."""

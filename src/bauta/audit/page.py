@@ -193,7 +193,11 @@ def _facts(report: PhotoReport) -> _Html:
         ("Protected file", report.protected.name, sizes[1]),
         ("PSNR", _decibel(report.psnr), "whole photo; higher is closer"),
         ("SSIM", _similarity(report.ssim), "whole photo; 1 is equal"),
-        ("Largest change", f"{report.largest_change} of 255", "grey levels, of any sample"),
+        (
+            "Largest change",
+            f"{report.largest_change} of 255",
+            "grey levels, of any sample; where features were shifted, edges count in full",
+        ),
         ("Faces compared with", report.reference, "the reference for every similarity"),
     )
     return _join(_fill("fact", term=t, value=v, hint=hint) for t, v, hint in rows)

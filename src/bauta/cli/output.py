@@ -80,8 +80,7 @@ def print_report(report: PhotoReport) -> None:
     sizes = " -> ".join(f"{size / 1000:,.0f} kB" for size in report.sizes)
     out.print(
         f"compared with {report.reference}; photo PSNR {report.psnr:.1f} dB, "
-        f"SSIM {report.ssim:.3f}, "
-        f"largest change {report.largest_change} of 255, {sizes}"
+        f"SSIM {report.ssim:.3f}, {sizes}"
     )
     for note in report.notes:
         out.print(f"[yellow]note:[/] {escape(note)}")

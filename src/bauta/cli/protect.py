@@ -53,12 +53,19 @@ def protect_command(
     epsilon: Annotated[
         float,
         typer.Option(
-            help="How much change you accept, in grey levels of 255: 5 is hard to see, 12 shows."
+            help="How much change you accept, in grey levels of 255: 4 is hard to see, 12 shows."
         ),
-    ] = 8.0,
+    ] = 6.0,
     perceptual: Annotated[
         bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
     ] = True,
+    warp: Annotated[
+        float | None,
+        typer.Option(
+            help="How far features may be shifted, in percent of the distance between the eyes.",
+            show_default="1.25; 0 with --no-perceptual",
+        ),
+    ] = None,
     goal: Annotated[
         str | None, typer.Option(help="dodge (default) or impersonate (default with --target).")
     ] = None,
@@ -120,6 +127,7 @@ def protect_command(
             preset=preset,
             epsilon=epsilon,
             perceptual=perceptual,
+            warp=warp,
             goal=goal or ("impersonate" if target else "dodge"),  # type: ignore[arg-type]  # checked by Settings
             targets=tuple(target or ()),
             target_search=target_search,  # type: ignore[arg-type]  # checked by Settings
@@ -202,7 +210,8 @@ def _check_distinct(jobs: list[tuple[Path, Path]]) -> None:
 
 def _check_names(settings: Any) -> None:
     """Notice unknown names, and weights that are missing, before the first photo."""
-    from bauta.protection import build_method, team
+    from bauta.optimisation import build_method
+    from bauta.protection import team
 
     build_method(settings)
     team(settings)

@@ -126,11 +126,9 @@ class IterativeMethod:
 
     def initial(self, problem: Problem, generator: Generator) -> State:
         """Random start, the same noise for every face."""
-        size = problem.size
-        noise = (2 * torch.rand(1, 3, size, size, generator=generator) - 1).to(problem.masks)
+        noise = (2 * torch.rand(1, *problem.shape, generator=generator) - 1).to(problem.masks)
         budget, count = problem.budget, len(problem.canvas)
-        # What the mask hides would only use up a budget that counts the whole frame.
-        share = self.start * budget.epsilon / budget.peak * (problem.masks > 0)
+        share = self.start * budget.epsilon / budget.peak
         delta = problem.project(noise * share * problem.limits)
         return State(delta, torch.zeros_like(delta), delta.new_ones(count, 1, 1, 1))
 

@@ -54,6 +54,11 @@ class Problem:
         """Side of the frame in pixels."""
         return self.masks.shape[-1]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one face's perturbation."""
+        return 3, self.size, self.size
+
     @cached_property
     def maps(self) -> Tensor:
         """(B, 2, 3) maps from canvas pixels to frame pixels."""
@@ -61,8 +66,8 @@ class Problem:
 
     @cached_property
     def limits(self) -> Tensor:
-        """(B, 1, S, S) largest change of each frame pixel."""
-        return self.budget.limits(self.canvas, self.faces)
+        """(B, 1, S, S) largest change of each frame pixel; none where the mask hides it."""
+        return self.budget.limits(self.canvas, self.faces) * (self.masks > 0)
 
     def render(self, delta: Tensor) -> Tensor:
         """(B, 3, C, C) canvases with the perturbation in them, RGB 0-255."""

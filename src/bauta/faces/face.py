@@ -52,6 +52,9 @@ TEMPLATES: Mapping[str, NDArray[np.float64]] = MappingProxyType(
     }
 )
 
+#: Distance between a mean face's eyes, in sides of the frame.
+EYE_DISTANCE = float(np.linalg.norm(TEMPLATES["yunet5"][1] - TEMPLATES["yunet5"][0]))
+
 
 @dataclass(frozen=True, eq=False)
 class Face:

@@ -191,12 +191,12 @@ def render_into_photo(
     whole = math.floor(limit)
     change: dict[int, tuple[tuple[slice, slice], Tensor]] = {}
     for index, face in enumerate(faces):
-        area = _area(face, pixels.shape)
+        area = area_of(face, pixels.shape)
         if area is None:
             continue
         mask = masks[index % masks.shape[0]][None]
-        change[index] = (area, _render_area(deltas[index][None], mask, face, area))
-    total = _sum_overlaps(change, pixels.shape)
+        change[index] = (area, render_area(deltas[index][None], mask, face, area))
+    total = sum_overlaps(change, pixels.shape)
     for area, added in total:
         if grey:
             added = added.mean(dim=2, keepdim=True)
@@ -206,7 +206,7 @@ def render_into_photo(
     return out
 
 
-def _area(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+def area_of(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
     """Rows and columns of the photo that the face's frame touches."""
     low = np.floor(face.corners().min(axis=0)).astype(int)
     high = np.ceil(face.corners().max(axis=0)).astype(int) + 1
@@ -217,8 +217,8 @@ def _area(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
     return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
-def _render_area(delta: Tensor, mask: Tensor, face: Face, area: tuple[slice, slice]) -> Tensor:
-    """(h, w, 3) perturbation rendered into an area of the photo."""
+def render_area(delta: Tensor, mask: Tensor, face: Face, area: tuple[slice, slice]) -> Tensor:
+    """(h, w, C) rendering of (1, C, S, S) ``delta`` times ``mask`` into an area of the photo."""
     size = delta.shape[-1]
     shift = np.array([[1.0, 0.0, area[1].start], [0.0, 1.0, area[0].start]])
     to_frame = compose(unit_to_pixels(size), compose(invert(face.frame), shift))
@@ -229,7 +229,7 @@ def _render_area(delta: Tensor, mask: Tensor, face: Face, area: tuple[slice, sli
     return warp(delta * mask, maps, (height, width), mode=mode)[0].permute(1, 2, 0).cpu()
 
 
-def _sum_overlaps(
+def sum_overlaps(
     change: dict[int, tuple[tuple[slice, slice], Tensor]], shape: tuple[int, ...]
 ) -> list[tuple[tuple[slice, slice], Tensor]]:
     """Join areas that overlap into one, so that their sum can be limited."""
@@ -249,7 +249,7 @@ def _joined(group: list[tuple[tuple[slice, slice], Tensor]]) -> tuple[tuple[slic
     tops, lefts = ([area[k].start for area, _ in group] for k in (0, 1))
     bottoms, rights = ([area[k].stop for area, _ in group] for k in (0, 1))
     top, left = min(tops), min(lefts)
-    total = torch.zeros(max(bottoms) - top, max(rights) - left, 3)
+    total = torch.zeros(max(bottoms) - top, max(rights) - left, group[0][1].shape[2])
     for (rows, columns), added in group:
         total[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] += (
             added
