@@ -48,6 +48,8 @@ def _line(row: dict[str, Any], judge: str, rates: dict[str, Any]) -> str:
 
 def _looks(row: dict[str, Any]) -> str:
     words = "perceptual" if row["perceptual"] else "plain L∞"
+    if row["displacement"]:
+        words += f", shifted {row['displacement']:g} %"
     return words if row["preset"] == "balanced" else f"{words}, {row['preset']}"
 
 

@@ -9,6 +9,7 @@ run() {
 }
 run --epsilon 12 --goal impersonate
 run --epsilon 8 --goal dodge
-run --epsilon 8 --goal dodge --perceptual
+run --epsilon 6 --goal dodge --perceptual
+run --epsilon 8 --goal dodge --perceptual --warp 0
 run --epsilon 8 --goal impersonate
 run --epsilon 12 --goal dodge

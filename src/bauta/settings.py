@@ -153,9 +153,15 @@ class Settings:
     @property
     def displacement(self) -> float:
         """How far pixels may be moved, in sides of the frame."""
-        default = 1.25 if self.perceptual else 0.0
-        return (default if self.warp is None else self.warp) / 100 * EYE_DISTANCE
+        return self._warp / 100 * EYE_DISTANCE
+
+    @property
+    def _warp(self) -> float:
+        """The warp that is meant where none is given."""
+        if self.warp is None:
+            return 1.25 if self.perceptual else 0.0
+        return self.warp
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; of target photos only their number, since their names may be personal."""
-        return {**asdict(self), "targets": len(self.targets)}
+        return {**asdict(self), "warp": self._warp, "targets": len(self.targets)}

@@ -76,7 +76,7 @@ class YuNet:
 
         Args:
             model: the ONNX file; its hash is the caller's to check
-                (``recognizers.weights.locate("yunet-2023mar")`` does).
+                (``bauta.weights.locate("yunet-2023mar")`` does).
             threads: threads for one view, None for one per core.
 
         Raises:

@@ -11,10 +11,17 @@ from bauta.recognizers.networks.blocks import FaceNetwork
 from bauta.recognizers.networks.ghost import GhostFaceNet
 from bauta.recognizers.networks.inception import Inception
 from bauta.recognizers.networks.ir_resnet import IrResNet
+from bauta.recognizers.networks.mobile import TrainableMobileFaceNet
 from bauta.recognizers.networks.vit import VisionTransformer
 
 FAMILIES: Mapping[str, Callable[..., FaceNetwork]] = MappingProxyType(
-    {"ir-resnet": IrResNet, "inception": Inception, "ghost": GhostFaceNet, "vit": VisionTransformer}
+    {
+        "ir-resnet": IrResNet,
+        "mobilefacenet": TrainableMobileFaceNet,
+        "inception": Inception,
+        "ghost": GhostFaceNet,
+        "vit": VisionTransformer,
+    }
 )
 
 
