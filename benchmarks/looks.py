@@ -3,8 +3,8 @@
 python benchmarks/looks.py --surrogate mobilefacenet-ms1m --judge dlib PHOTO...
 
 Similarity is that of the protected face to the very same photo, found in pixels, not in a file.
-"Beyond shifts" is the PSNR left when each neighbourhood of 15 pixels may first be shifted by up to
-3 pixels: what a viewer sees who does not lay one photo over the other.
+"Beyond shifts" is the PSNR left once the original has followed the optical flow to the protected
+face: what a viewer sees who does not lay one photo over the other.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import shift, uniform_filter
+from scipy.ndimage import map_coordinates
+from skimage.registration import optical_flow_ilk
 
 from bauta.audit.metrics import psnr, ssim
 from bauta.faces.face import Face
@@ -26,8 +27,8 @@ from bauta.recognizers.base import similarity_matrix
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
 from bauta.settings import Settings
 
-#: Largest shift that is forgiven, and side of the neighbourhoods that shift as one, in pixels.
-REACH, PATCH = 3, 15
+#: Half the side of the neighbourhoods whose shift is estimated as one, in pixels.
+RADIUS = 7
 
 #: What is compared, by name.
 VARIANTS: dict[str, Settings] = {
@@ -84,19 +85,13 @@ def _looks(
 
 
 def _psnr_beyond_shifts(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """PSNR of the luma after the best shift of each neighbourhood, so that moving costs nothing.
-
-    Shifts by up to REACH pixels in steps of a half; neighbourhoods of PATCH pixels.
-    """
+    """PSNR of the luma once the original has followed the optical flow to the protected face."""
     luma = np.array([0.299, 0.587, 0.114])
     a, b = before @ luma, after @ luma
-    steps = np.arange(-REACH, REACH + 0.1, 0.5)
-    errors = [
-        uniform_filter((shift(a, (y, x), order=3, mode="nearest") - b) ** 2, PATCH)
-        for y in steps
-        for x in steps
-    ]
-    return float(10 * np.log10(255**2 / np.min(errors, axis=0).mean()))
+    down, right = optical_flow_ilk(b, a, radius=RADIUS)
+    rows, columns = np.meshgrid(*map(np.arange, a.shape), indexing="ij")
+    followed = map_coordinates(a, [rows + down, columns + right], order=3, mode="nearest")
+    return float(10 * np.log10(255**2 / np.square(followed - b).mean()))
 
 
 if __name__ == "__main__":
