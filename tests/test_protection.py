@@ -19,6 +19,7 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from bauta.audit.verify import PhotoReport, verify
+from bauta.engine.flow import FlowBudget
 from bauta.errors import (
     MediaError,
     NoFaceError,
@@ -429,7 +430,9 @@ def reach_of(
     photo: Pixels, faces: Sequence[Face], settings: Settings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least and greatest values that samples may have: their neighbours' that may move there."""
-    peak = np.floor(budget_of(settings).peak)
+    budget = budget_of(settings)
+    pixels = budget.pixels if isinstance(budget, FlowBudget) else budget
+    peak = np.floor(pixels.peak)
     if not settings.displacement:
         return photo - peak, photo + peak
     # Where faces overlap their shifts add up; a cubic kernel looks two pixels further.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from bauta.engine.budgets import Budget, Linf, Perceptual
 from bauta.engine.ensemble import Ensemble
-from bauta.engine.flow import FlowProblem
+from bauta.engine.flow import FlowBudget, FlowProblem
 from bauta.engine.goals import Dodge, Goal, Impersonate
 from bauta.engine.loop import EarlyStop, IterativeMethod
 from bauta.engine.problem import Problem, own_embeddings
@@ -48,7 +47,7 @@ def change_photos(
     grey: Sequence[bool] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> list[Pixels]:
-    """Protect faces: first pixels are moved, if the settings allow it, then they are changed.
+    """Protect faces: pixels are moved, if the settings allow it, and changed.
 
     Args:
         photos: (H, W, 3) uint8 RGB each.
@@ -63,82 +62,66 @@ def change_photos(
 
     """
     grey = grey or [False] * len(photos)
-    owners = [index for index, some in enumerate(faces) for _ in some]
-    everyone = [face for some in faces for face in some]
-    batches = [slice(s, s + _BATCH) for s in range(0, len(owners), _BATCH)]
-    problems = [
-        build_problem(
-            [photos[i] for i in owners[batch]],
-            everyone[batch],
+    method = build_method(settings)
+    jobs = [(index, face) for index, some in enumerate(faces) for face in some]
+    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
+    answers, masks = [], []
+    for number, batch in enumerate(batches):
+        problem = build_problem(
+            [photos[index] for index, _ in batch],
+            [face for _, face in batch],
             settings,
             surrogates,
-            grey=[grey[i] for i in owners[batch]],
+            grey=[grey[index] for index, _ in batch],
         )
-        for batch in batches
-    ]
-    run = _Runs(problems, settings, progress or (lambda _share: None))
-    masks = torch.cat([problem.masks for problem in problems]).cpu()
-    rows = {i: [row for row, owner in enumerate(owners) if owner == i] for i in owners}
-    out = list(photos)
-    if settings.displacement:
-        flows = run(
-            build_method(settings, move=True),
-            [FlowProblem.of(problem, settings.displacement) for problem in problems],
-        )
-        for i, mine in rows.items():
-            out[i] = move_in_photo(out[i], faces[i], flows[mine], masks[mine])
-        canvases = [cut_canvas([out[i] for i in owners[b]], everyone[b]) for b in batches]
-        problems = [
-            replace(problem, canvas=canvas.to(settings.device))
-            for problem, canvas in zip(problems, canvases, strict=True)
-        ]
-    deltas = run(build_method(settings), problems)
-    limit = budget_of(settings).peak
-    for i, mine in rows.items():
-        out[i] = render_into_photo(
-            out[i], faces[i], deltas[mine], masks[mine], limit=limit, grey=grey[i]
+
+        def step(done: int, steps: int, number: int = number) -> None:
+            if progress:
+                progress((number + done / steps) / len(batches))
+
+        answer = method.run(problem, stop=_early_stop(problem, settings), progress=step)
+        answers.append(answer.cpu())
+        masks.append(problem.masks.cpu())
+    if not batches:
+        return [photo.copy() for photo in photos]
+    return _carried_out(photos, faces, torch.cat(answers), torch.cat(masks), settings, grey)
+
+
+def _carried_out(
+    photos: Sequence[Pixels],
+    faces: Sequence[Sequence[Face]],
+    answers: torch.Tensor,
+    masks: torch.Tensor,
+    settings: Settings,
+    grey: Sequence[bool],
+) -> list[Pixels]:
+    """Photos with what was found for their faces, which come photo by photo."""
+    budget = budget_of(settings)
+    flows = None
+    if isinstance(budget, FlowBudget):
+        flows, answers = budget.unpack(answers)
+        budget = budget.pixels
+    out, row = [], 0
+    for photo, some, plain in zip(photos, faces, grey, strict=True):
+        mine = slice(row, row := row + len(some))
+        if flows is not None:
+            photo = move_in_photo(photo, some, flows[mine], masks[mine])
+        out.append(
+            render_into_photo(
+                photo, some, answers[mine], masks[mine], limit=budget.peak, grey=plain
+            )
         )
     return out
 
 
-class _Runs:
-    """Runs methods over the same batches of faces, and tells the share of all steps done."""
-
-    def __init__(
-        self, problems: Sequence[Problem], settings: Settings, tell: Callable[[float], None]
-    ) -> None:
-        # What stops a face early is its likeness to the original, also once pixels have moved.
-        self.stops = [_early_stop(problem, settings) for problem in problems]
-        self.tell = tell
-        self.done = 0
-        steps = build_method(settings).steps
-        if settings.displacement:
-            steps += build_method(settings, move=True).steps
-        self.total = steps * len(problems)
-
-    def __call__(self, method: IterativeMethod, problems: Sequence[Problem]) -> torch.Tensor:
-        found = []
-        for problem, stop in zip(problems, self.stops, strict=True):
-            found.append(method.run(problem, stop=stop, progress=self._step).cpu())
-            self.done += method.steps
-        return torch.cat(found)
-
-    def _step(self, done: int, _steps: int) -> None:
-        self.tell((self.done + done) / self.total)
-
-
-def build_method(settings: Settings, *, move: bool = False) -> IterativeMethod:
-    """Return the method that the settings name, with its preset's effort.
-
-    Moving pixels (``move``) takes half of the preset's steps, and longer ones: a flow has few
-    parameters, and most of them end at the limit.
-    """
+def build_method(settings: Settings) -> IterativeMethod:
+    """Return the method that the settings name, with its preset's effort."""
     preset = PRESETS[settings.preset]
-    options: dict[str, Any] = {"reach": 4.0} if move else {}
+    options: dict[str, Any] = {}
     if settings.method == "tip-im":
         options["gamma"] = settings.gamma
     return methods[settings.method](
-        steps=preset.steps // 2 if move else preset.steps,
+        steps=preset.steps,
         views=preset.views,
         diversity=preset.diversity,
         seed=settings.seed,
@@ -148,7 +131,8 @@ def build_method(settings: Settings, *, move: bool = False) -> IterativeMethod:
 
 def budget_of(settings: Settings) -> Budget:
     """How far the settings let a photo be changed."""
-    return Perceptual(settings.epsilon) if settings.perceptual else Linf(settings.epsilon)
+    pixels = Perceptual(settings.epsilon) if settings.perceptual else Linf(settings.epsilon)
+    return FlowBudget(pixels, settings.displacement) if settings.displacement else pixels
 
 
 def build_problem(
@@ -177,17 +161,20 @@ def build_problem(
     goal = _goal(settings)
     masks = torch.stack([region_mask(face, (settings.region,)) for face in faces])
     ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
-    return Problem(
-        canvas=canvas,
-        masks=masks.to(settings.device),
-        faces=ovals.to(settings.device),
-        ensemble=ensemble,
-        goal=goal,
-        budget=budget_of(settings),
-        own=own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator),
-        targets=_targets(settings, surrogates) if goal.targeted else [],
-        grey=torch.tensor(grey or [False] * len(faces), device=settings.device),
-    )
+    budget = budget_of(settings)
+    values: dict[str, Any] = {
+        "canvas": canvas,
+        "masks": masks.to(settings.device),
+        "faces": ovals.to(settings.device),
+        "ensemble": ensemble,
+        "goal": goal,
+        "own": own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator),
+        "targets": _targets(settings, surrogates) if goal.targeted else [],
+        "grey": torch.tensor(grey or [False] * len(faces), device=settings.device),
+    }
+    if isinstance(budget, FlowBudget):
+        return FlowProblem(budget=budget, **values)
+    return Problem(budget=budget, **values)
 
 
 def _early_stop(problem: Problem, settings: Settings) -> EarlyStop | None:

@@ -125,12 +125,9 @@ class IterativeMethod:
         return self.step_size or self.reach * problem.budget.epsilon / self.steps
 
     def initial(self, problem: Problem, generator: Generator) -> State:
-        """Random start, the same noise for every face."""
-        noise = (2 * torch.rand(1, *problem.shape, generator=generator) - 1).to(problem.masks)
-        budget, count = problem.budget, len(problem.canvas)
-        share = self.start * budget.epsilon / budget.peak
-        delta = problem.project(noise * share * problem.limits)
-        return State(delta, torch.zeros_like(delta), delta.new_ones(count, 1, 1, 1))
+        """Random start."""
+        delta = problem.start(self.start, generator)
+        return State(delta, torch.zeros_like(delta), delta.new_ones(len(delta), 1, 1, 1))
 
     def direction(self, problem: Problem, state: State, generator: Generator) -> Tensor:
         """Direction along which the loss grows; the state's velocity is brought up to date."""

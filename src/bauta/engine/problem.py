@@ -54,11 +54,6 @@ class Problem:
         """Side of the frame in pixels."""
         return self.masks.shape[-1]
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Shape of one face's perturbation."""
-        return 3, self.size, self.size
-
     @cached_property
     def maps(self) -> Tensor:
         """(B, 2, 3) maps from canvas pixels to frame pixels."""
@@ -76,9 +71,18 @@ class Problem:
 
     def project(self, delta: Tensor) -> Tensor:
         """Nearest perturbation that budget and photo allow."""
+        return self.budget.project(self.colourless(delta), self.limits)
+
+    def colourless(self, delta: Tensor) -> Tensor:
+        """(B, 3, S, S) perturbation, alike in all channels where the photo is grey."""
         mean = delta.mean(dim=1, keepdim=True).expand_as(delta)
-        delta = torch.where(self.grey.view(-1, 1, 1, 1), mean, delta)
-        return self.budget.project(delta, self.limits)
+        return torch.where(self.grey.view(-1, 1, 1, 1), mean, delta)
+
+    def start(self, share: float, generator: Generator) -> Tensor:
+        """Random perturbations of up to ``share`` x epsilon, the same noise for every face."""
+        noise = 2 * torch.rand(1, 3, self.size, self.size, generator=generator) - 1
+        share *= self.budget.epsilon / self.budget.peak
+        return self.project(noise.to(self.masks) * share * self.limits)
 
     def distances(self, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Distances of (B, V, D) embeddings: (B, V) to oneself and (B, V, K) to the targets."""
