@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.faces.face import Face
-from bauta.faces.geometry import Affine, compose, invert, unit_to_pixels, warp
+from bauta.faces.geometry import Affine, apply, compose, invert, unit_to_pixels, warp
 
 #: Side of the frame, in canvas pixels, above which a face is scaled down. Equal to FRAME_SIZE, so
 #: that a pixel of the perturbation is at least one of the canvas.
@@ -191,10 +191,10 @@ def render_into_photo(
     whole = math.floor(limit)
     change: dict[int, tuple[tuple[slice, slice], Tensor]] = {}
     for index, face in enumerate(faces):
-        area = area_of(face, pixels.shape)
+        mask = masks[index % masks.shape[0]][None]
+        area = area_of(face, mask, pixels.shape)
         if area is None:
             continue
-        mask = masks[index % masks.shape[0]][None]
         change[index] = (area, render_area(deltas[index][None], mask, face, area))
     total = sum_overlaps(change, pixels.shape)
     for area, added in total:
@@ -206,10 +206,19 @@ def render_into_photo(
     return out
 
 
-def area_of(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Rows and columns of the photo that the face's frame touches."""
-    low = np.floor(face.corners().min(axis=0)).astype(int)
-    high = np.ceil(face.corners().max(axis=0)).astype(int) + 1
+def area_of(face: Face, mask: Tensor, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Rows and columns of the photo that what is in a (1, 1, S, S) mask of the frame touches."""
+    used = torch.nonzero(mask[0, 0] > 0)
+    if not len(used):
+        return None
+    size = mask.shape[-1]
+    # Cubic interpolation reaches two samples further, but not beyond the frame.
+    first = (used.min(dim=0).values - 2).clamp(min=0).flip(0).tolist()
+    last = (used.max(dim=0).values + 3).clamp(max=size).flip(0).tolist()
+    box = np.array([[x, y] for x in (first[0], last[0]) for y in (first[1], last[1])]) / size
+    corners = apply(face.frame, box)
+    low = np.floor(corners.min(axis=0)).astype(int)
+    high = np.ceil(corners.max(axis=0)).astype(int) + 1
     left, top = np.maximum(low, 0)
     right, bottom = np.minimum(high, (shape[1], shape[0]))
     if right <= left or bottom <= top:
@@ -217,15 +226,20 @@ def area_of(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
     return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
-def render_area(delta: Tensor, mask: Tensor, face: Face, area: tuple[slice, slice]) -> Tensor:
-    """(h, w, C) rendering of (1, C, S, S) ``delta`` times ``mask`` into an area of the photo."""
+def render_area(
+    delta: Tensor, mask: Tensor, face: Face, area: tuple[slice, slice], *, smooth: bool = False
+) -> Tensor:
+    """(h, w, C) rendering of (1, C, S, S) ``delta`` times ``mask`` into an area of the photo.
+
+    What is ``smooth`` already needs no cubic interpolation.
+    """
     size = delta.shape[-1]
     shift = np.array([[1.0, 0.0, area[1].start], [0.0, 1.0, area[0].start]])
     to_frame = compose(unit_to_pixels(size), compose(invert(face.frame), shift))
     height, width = area[0].stop - area[0].start, area[1].stop - area[1].start
     maps = torch.from_numpy(to_frame)[None].to(delta)
     # A bilinear enlargement shows its grid on smooth skin; the cubic one does not.
-    mode = "bicubic" if face.frame_side > 1.5 * size else "bilinear"
+    mode = "bicubic" if face.frame_side > 1.5 * size and not smooth else "bilinear"
     return warp(delta * mask, maps, (height, width), mode=mode)[0].permute(1, 2, 0).cpu()
 
 

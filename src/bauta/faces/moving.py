@@ -58,11 +58,12 @@ def move_in_photo(
     out = pixels.copy()
     moves: dict[int, tuple[tuple[slice, slice], Tensor]] = {}
     for index, face in enumerate(faces):
-        area = area_of(face, pixels.shape)
+        mask = masks[index][None]
+        area = area_of(face, mask, pixels.shape)
         if area is None:
             continue
         flow = _smooth(flows[index][None], masks.shape[-1])
-        in_frame = render_area(flow, masks[index][None], face, area)
+        in_frame = render_area(flow, mask, face, area, smooth=True)
         moves[index] = (area, in_frame @ torch.from_numpy(face.frame[:, :2].T).to(in_frame))
     for area, move in sum_overlaps(moves, pixels.shape):
         images = torch.from_numpy(pixels[area].astype(np.float32)).permute(2, 0, 1)[None]
