@@ -10,6 +10,7 @@ import torch
 from bauta.errors import RegistryError, UsageError
 from bauta.recognizers.networks.blocks import fold_norms
 from bauta.recognizers.networks.families import FAMILIES, build_network
+from bauta.recognizers.zoo import get_surrogate
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -44,3 +45,20 @@ def test_unknown_families_and_options_are_named() -> None:
         build_network("resnext", size=112, embedding=8)
     with pytest.raises(UsageError, match="depth"):
         build_network("ghost", size=112, embedding=8, options={"depth": 3})
+
+
+def test_dlib_family_starts_from_dlib() -> None:
+    dlib = get_surrogate("dlib").network
+    network = build_network("dlib-resnet", size=150, embedding=128)
+    network.start_from(dlib)
+    network.eval()
+    network.base.output = dlib.output  # the only part that is not taken over
+    crops = 255 * torch.rand(2, 3, 150, 150)
+    with torch.no_grad():
+        torch.testing.assert_close(network.raw(crops), dlib(crops))
+    with pytest.raises(UsageError, match="only start from dlib"):
+        network.start_from(torch.nn.Linear(2, 2))
+    with pytest.raises(UsageError, match="random weights"):
+        build_network("vit", size=112, embedding=8).start_from(dlib)
+    with pytest.raises(UsageError, match="64 pixels"):
+        build_network("dlib-resnet", size=48, embedding=8)

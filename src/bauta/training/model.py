@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bauta.recognizers.networks.blocks import FaceNetwork
 from bauta.recognizers.networks.families import build_network
+from bauta.recognizers.zoo import get_surrogate
 from bauta.training.losses import (
     AttributeHead,
     MarginHead,
@@ -29,6 +30,8 @@ class Model(nn.Module):
         self.network: FaceNetwork = build_network(
             recipe.family, size=recipe.size, embedding=recipe.embedding, options=recipe.network
         )
+        if recipe.start:
+            self.network.start_from(get_surrogate(recipe.start).network)
         if losses.identity:
             self.identity = MarginHead(
                 losses.head, people, recipe.embedding, margin=losses.margin, scale=losses.scale

@@ -96,6 +96,8 @@ class Recipe:
         size: side of the crop in pixels.
         embedding: length of the embedding; with teachers, the sum of theirs.
         network: further arguments of the family.
+        start: recognizer whose weights the network starts from; empty: random ones. The family must
+            be its own.
         teachers: recognizers to distil; empty: labels alone.
         chips: whether unlabelled chips are trained on too, if given.
         held_out: name of a split in the package, or a file, whose people are never trained on.
@@ -113,6 +115,7 @@ class Recipe:
     embedding: int = 128
     about: str = ""
     network: Mapping[str, Any] = field(default_factory=dict)
+    start: str = ""
     teachers: tuple[str, ...] = ()
     chips: bool = True
     held_out: str = "lfw-identification"

@@ -7,9 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from bauta.errors import UsageError
+
 #: Grey levels that become 0 and 1 at a network's input.
 _MIDDLE, _SPAN = 127.5, 128.0
-_LUMA = (0.299, 0.587, 0.114)
+#: Weights of luma in RGB (ITU-R BT.601).
+LUMA = (0.299, 0.587, 0.114)
 
 
 class ConvNorm(nn.Module):
@@ -78,12 +81,22 @@ class FaceNetwork(nn.Module):
     def raw(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) RGB 0-255 to embeddings (B, D) whose length tells the quality."""
         if self.grey:
-            x = (x * x.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+            x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
         return self.body((x - _MIDDLE) / _SPAN)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) RGB 0-255 to (B, D) embeddings of unit length."""
         return F.normalize(self.raw(x).float())
+
+    def start_from(self, network: nn.Module) -> None:
+        """Take over the weights of another network, before training.
+
+        Raises:
+            UsageError: this family cannot take over anything, or not that network.
+
+        """
+        del network
+        raise UsageError("this family of networks starts from random weights")
 
     @property
     def channels(self) -> int:
