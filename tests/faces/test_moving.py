@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bauta.faces.frame import cut_canvas
+from bauta.faces.geometry import warp
 from bauta.faces.moving import move_canvas, move_in_photo
+from bauta.faces.regions import region_mask
 from tests.faces.make import face_at, noise
 from tests.faces.test_frame import outside, scenes
 
@@ -69,8 +71,11 @@ def test_canvas_and_photo_agree(collins, collins_face):
     generator = torch.Generator().manual_seed(1)
     flows = 0.006 * torch.randn(1, 2, 14, 14, generator=generator)
     canvas = cut_canvas([collins], [collins_face])
-    seen = move_canvas(canvas, flows, MASK, canvas.canvas_to_frame(SIZE))
-    written = move_in_photo(collins, [collins_face], flows, MASK)
+    mask = region_mask(collins_face, ("head",))[None]
+    side = canvas.images.shape[-1]
+    share = warp(mask, canvas.canvas_to_frame(mask.shape[-1]), (side, side))
+    seen = move_canvas(canvas, flows, share, canvas.canvas_to_frame(14))
+    written = move_in_photo(collins, [collins_face], flows, mask)
     after = cut_canvas([written], [collins_face]).images
     moved = float((after - canvas.images).abs().mean())
     assert moved > 1
@@ -98,6 +103,8 @@ def test_grey_photos_stay_grey():
 def test_gradients_reach_the_flow(collins, collins_face):
     canvas = cut_canvas([collins], [collins_face])
     flows = torch.zeros(1, 2, GRID, GRID, requires_grad=True)
-    moved = move_canvas(canvas, flows, MASK, canvas.canvas_to_frame(SIZE))
+    side = canvas.images.shape[-1]
+    share = torch.ones(1, 1, side, side)
+    moved = move_canvas(canvas, flows, share, canvas.canvas_to_frame(GRID))
     (gradient,) = torch.autograd.grad(moved.square().mean(), flows)
     assert bool((gradient != 0).any(dim=1)[0, 1:-1, 1:-1].all())

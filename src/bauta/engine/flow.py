@@ -17,6 +17,7 @@ from bauta.engine.budgets import Budget
 from bauta.engine.problem import Problem
 from bauta.errors import UsageError
 from bauta.faces.frame import render
+from bauta.faces.geometry import warp
 from bauta.faces.moving import move_canvas
 
 #: Points of the grid along each side of the frame, about four from eye to eye. Finer grids hide
@@ -93,10 +94,21 @@ class FlowProblem(Problem):
         """(B, 1, S, S) largest change of each frame pixel."""
         return self.budget.pixels.limits(self.canvas, self.faces) * (self.masks > 0)
 
+    @cached_property
+    def _grid_maps(self) -> Tensor:
+        """(B, 2, 3) maps from canvas pixels to the points of the grid."""
+        return self.canvas.canvas_to_frame(GRID)
+
+    @cached_property
+    def _share(self) -> Tensor:
+        """(B, 1, C, C) masks on the canvas."""
+        side = self.canvas.images.shape[-1]
+        return warp(self.masks, self.maps, (side, side))
+
     def render(self, delta: Tensor) -> Tensor:
         """(B, 3, C, C) canvases with their pixels moved, then changed; RGB 0-255."""
         flows, deltas = self.budget.unpack(delta)
-        moved = move_canvas(self.canvas, flows, self.masks, self.maps)
+        moved = move_canvas(self.canvas, flows, self._share, self._grid_maps)
         added = render(deltas, self.masks, self.maps, moved.shape[-1])
         return (moved + added * self.canvas.inside).clamp(0, 255)
 

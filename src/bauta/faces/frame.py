@@ -233,14 +233,17 @@ def render_area(
 
     What is ``smooth`` already needs no cubic interpolation.
     """
-    size = delta.shape[-1]
+    content = delta * mask
+    if face.frame_side > 1.5 * delta.shape[-1] and not smooth:
+        # A bilinear enlargement shows its grid on smooth skin. Cubic to four times the size, and
+        # bilinear from there, looks as the cubic one does, and takes half the time.
+        content = F.interpolate(content, scale_factor=4, mode="bicubic", align_corners=False)
+    size = content.shape[-1]
     shift = np.array([[1.0, 0.0, area[1].start], [0.0, 1.0, area[0].start]])
     to_frame = compose(unit_to_pixels(size), compose(invert(face.frame), shift))
     height, width = area[0].stop - area[0].start, area[1].stop - area[1].start
     maps = torch.from_numpy(to_frame)[None].to(delta)
-    # A bilinear enlargement shows its grid on smooth skin; the cubic one does not.
-    mode = "bicubic" if face.frame_side > 1.5 * size and not smooth else "bilinear"
-    return warp(delta * mask, maps, (height, width), mode=mode)[0].permute(1, 2, 0).cpu()
+    return warp(content, maps, (height, width))[0].permute(1, 2, 0).cpu()
 
 
 def sum_overlaps(

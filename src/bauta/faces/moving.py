@@ -19,21 +19,22 @@ from bauta.faces.frame import Canvas, area_of, render_area, sum_overlaps
 from bauta.faces.geometry import warp
 
 
-def move_canvas(canvas: Canvas, flows: Tensor, masks: Tensor, maps: Tensor) -> Tensor:
+def move_canvas(canvas: Canvas, flows: Tensor, share: Tensor, maps: Tensor) -> Tensor:
     """Canvases with their pixels moved. Differentiable in ``flows``.
 
     Args:
         canvas: B faces.
         flows: (B, 2, G, G) displacements (x, y) in unit frame coordinates.
-        masks: (B, 1, S, S) share of the displacement that is carried out, 0 to 1.
-        maps: (B, 2, 3) from :meth:`Canvas.canvas_to_frame` for size S.
+        share: (B, 1, C, C) share of the displacement that is carried out, 0 to 1; 0 at the frame's
+            edges.
+        maps: (B, 2, 3) from :meth:`Canvas.canvas_to_frame` for size G.
 
     Returns:
         (B, 3, C, C) RGB 0-255.
 
     """
     side = canvas.images.shape[-1]
-    in_frame = warp(_smooth(flows, masks.shape[-1]) * masks, maps, (side, side))
+    in_frame = warp(flows, maps, (side, side), mode="bicubic") * share
     linear = canvas.frame_to_canvas[:, :, :2]
     return _fetch(canvas.images, torch.einsum("bij,bjhw->bihw", linear, in_frame))
 
