@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from bauta.engine.budgets import Budget
 from bauta.engine.problem import Problem
 from bauta.errors import UsageError
-from bauta.faces.frame import render
+from bauta.faces.frame import Canvas, render
 from bauta.faces.geometry import warp
 from bauta.faces.moving import move_canvas
 
@@ -72,6 +72,10 @@ class FlowBudget(Budget):
         pixels = self.pixels.step(deltas, limits) * self.pixels.epsilon
         return self.pack(_HASTE * self.displacement * roots / size, pixels)
 
+    def limits(self, canvas: Canvas, faces: Tensor) -> Tensor:
+        """Largest change of each frame pixel; see :meth:`Budget.limits`."""
+        return self.pixels.limits(canvas, faces)
+
     def project(self, delta: Tensor, limits: Tensor) -> Tensor:
         """Shorten displacements that are too long; pixels as their budget says."""
         flows, deltas = self.unpack(delta)
@@ -88,11 +92,6 @@ class FlowProblem(Problem):
     """
 
     budget: FlowBudget
-
-    @cached_property
-    def limits(self) -> Tensor:
-        """(B, 1, S, S) largest change of each frame pixel."""
-        return self.budget.pixels.limits(self.canvas, self.faces) * (self.masks > 0)
 
     @cached_property
     def _grid_maps(self) -> Tensor:

@@ -44,8 +44,8 @@ class State:
     """What a run has reached.
 
     Attributes:
-        delta: (B, 3, S, S) perturbation in grey levels.
-        velocity: (B, 3, S, S) accumulated direction.
+        delta: (B, 3, S, S) perturbation in grey levels, or what else the problem asks for.
+        velocity: accumulated direction, of the same shape.
         active: (B, 1, 1, 1), 1 for faces that still change.
         step: number of steps done.
 
