@@ -112,7 +112,7 @@ def protect(
             target,
             judges=judges,
             others=references,
-            surrogates={recognizer.network_id for recognizer in steered},
+            surrogates=frozenset[str]().union(*(recognizer.lineage for recognizer in steered)),
             faces=result.faces,
             chosen=result.chosen,
             settings=provenance,

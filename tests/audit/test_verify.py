@@ -233,3 +233,15 @@ def test_what_cannot_be_verified(
         verify(*files, judges=[Eye()], others=[hopper_path, wall])
     with pytest.raises(MediaError, match="no such file"):
         verify(files[0], tmp_path / "none.png", judges=[Eye()])
+
+
+def test_a_pupil_of_a_surrogate_is_not_independent(files: tuple[Path, Path]) -> None:
+    class Pupil(Eye):
+        @property
+        def lineage(self) -> frozenset[str]:
+            return frozenset({self.network, "teacher-net"})
+
+    report = verify(*files, judges=[Pupil("pupil", says=0.1)], surrogates={"teacher-net"})
+    assert [score.independent for face in report.faces for score in face.scores] == [False]
+    report = verify(*files, judges=[Pupil("pupil", says=0.1)], surrogates={"other-net"})
+    assert [score.independent for face in report.faces for score in face.scores] == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -168,3 +169,39 @@ def test_a_card_for_programs(bauta: Run, parsed: Parse) -> None:
     assert facts["parameters"] > 5e6
     assert facts["crop"]["size"] == 150
     assert facts["thresholds"]["far-1%"]["similarity"] == thresholds_of("dlib")["far-1%"].similarity
+
+
+def test_pairs_of_a_split(
+    bauta: Run, parsed: Parse, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [f"P{number:02d}" for number in range(46)]
+    for who in people:
+        (data / "faces" / who).mkdir()
+        for number in range(8):
+            (data / f"faces/{who}/{who}_{number:04d}.jpg").touch()
+    (data / "mine.json").write_text(json.dumps({"people": [*people, "Cid"]}))
+    # Embedding is tested elsewhere; here everybody has a direction of their own.
+    rng = np.random.default_rng(0)
+    centres = {who: rng.normal(size=64) for who in people}
+    monkeypatch.setattr(
+        "bauta.recognizers.evaluate.embed_photos",
+        lambda judge, root, found, cache, **_: {
+            name: row / np.linalg.norm(row)
+            for name in found
+            for row in [centres[name[:3]] + 0.1 * rng.normal(size=64)]
+        },
+    )
+    words = ("recognizers", "evaluate", "dlib-native", "--data", "faces", "--split", "mine.json")
+    (row,) = parsed(bauta(*words, "--json"))
+    # 28 genuine pairs of each, and of every two people at most one impostor pair.
+    assert (row["pairs"], row["accuracy"]) == (46 * 28 + 46 * 45 // 2, 1)
+    limit = row["thresholds"]["far-1%"]
+    assert limit["data"] == "faces, 2,323 pairs of 46 people of mine"
+    assert limit["command"].endswith("evaluate dlib-native --data faces --split mine.json")
+
+
+@pytest.mark.parametrize("words", [(), ("--pairs", "pairs.txt", "--split", "mine.json")])
+def test_pairs_or_split_and_not_both(bauta: Run, data: Path, words: tuple[str, ...]) -> None:
+    result = bauta("recognizers", "evaluate", "dlib", "--data", "faces", *words)
+    assert result.exit_code == 2
+    assert "either --pairs or --split" in result.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -157,3 +159,19 @@ def test_without_its_file_a_recognizer_is_not_installed(monkeypatch, tmp_path):
     monkeypatch.setenv("BAUTA_WEIGHTS", str(tmp_path))
     assert "mobilefacenet-ms1m" not in zoo.installed()
     assert "mobilefacenet-ms1m" in zoo.recognizers.names()
+
+
+def test_lineage_goes_down_to_the_first_teacher(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = {
+        "copy": {"recipe": {"teachers": ["dlib", "mobilefacenet-ms1m"]}},
+        "copy-of-copy": {"recipe": {"teachers": ["copy"], "start": ""}},
+        "grown": {"recipe": {"teachers": [], "start": "dlib"}},
+    }
+    monkeypatch.setattr(zoo, "shipped_names", lambda: list(cards))
+    monkeypatch.setattr(zoo, "locate", lambda name: Path(f"{name}.safetensors"))
+    monkeypatch.setattr(zoo, "read_card", lambda path: cards[path.stem])
+    assert zoo._lineage("dlib-native") == {"dlib-resnet"}
+    assert zoo._lineage("copy") == {"copy", "dlib-resnet", "mobilefacenet-ms1m"}
+    assert zoo._lineage("copy-of-copy") == {"copy-of-copy"} | zoo._lineage("copy")
+    assert zoo._lineage("grown") == {"grown", "dlib-resnet"}
+    assert get_recognizer("dlib").lineage == {"dlib-resnet"}

@@ -206,7 +206,7 @@ def verify(
         others: further photos of the people, or what :func:`read_references` made of them; each
             face is compared with all of them that the judge takes for the same person, instead of
             with the original itself; the most similar counts.
-        surrogates: identities of networks (:attr:`Judge.network_id`) that made the protection.
+        surrogates: identities of the weights (:attr:`Judge.lineage`) that made the protection.
         faces: faces of the original, if they are known already.
         chosen: those that were to be protected; None: all.
         settings: how the protection was made, for the report.
@@ -283,7 +283,7 @@ def _scores(
             rows[index].append(
                 Score(
                     judge=judge.name,
-                    independent=judge.network_id not in surrogates,
+                    independent=judge.lineage.isdisjoint(surrogates),
                     before=round(float(to_original[index, same].max()), 4),
                     after=round(float(to_protected[index, same].max()), 4),
                     threshold=round(judge.threshold, 4),

@@ -16,7 +16,7 @@ from bauta.cli.output import out, print_json, progress_bar, usage_errors
 
 if TYPE_CHECKING:
     from bauta.recognizers.diversity import Team
-    from bauta.recognizers.evaluate import Evaluation
+    from bauta.recognizers.evaluate import Evaluation, Pair
 
 EVALUATE_EXAMPLES = """
 Examples:
@@ -25,6 +25,8 @@ Examples:
 
   bauta recognizers evaluate dlib mobilefacenet-ms1m --plot roc.png
   --data lfw --pairs lfw-pairs.txt
+
+  bauta recognizers evaluate dlib --data lfw --split lfw-identification
 """
 DIVERSITY_EXAMPLES = """
 Examples:
@@ -36,14 +38,22 @@ Examples:
 """
 _TEAMS_SHOWN = 10
 _Data = Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")]
-_Pairs = Annotated[Path, typer.Option(help="LFW's pairs.txt.")]
+_Pairs = Annotated[Path | None, typer.Option(help="LFW's pairs.txt.")]
+_Split = Annotated[
+    str | None,
+    typer.Option(
+        help="Instead of --pairs: 6,000 pairs of the people of a split, such as "
+        "lfw-identification, whom no network of Bauta was trained on."
+    ),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def evaluate_command(
     names: Annotated[list[str], typer.Argument(help="Recognizers.", metavar="NAME")],
     data: _Data,
-    pairs: _Pairs,
+    pairs: _Pairs = None,
+    split: _Split = None,
     save: Annotated[
         Path | None,
         typer.Option(help="Thresholds file to update; default: the user's own."),
@@ -63,7 +73,7 @@ def evaluate_command(
     with usage_errors():
         if plot:
             check_picture(plot)
-        results = _measure(names, data, pairs, quiet=json)
+        results = _measure(names, data, pairs, split, quiet=json)
         file = save or user_file()
         for result in results:
             save_thresholds(file, result.recognizer, result.thresholds)
@@ -80,7 +90,8 @@ def evaluate_command(
 
 def diversity_command(
     data: _Data,
-    pairs: _Pairs,
+    pairs: _Pairs = None,
+    split: _Split = None,
     names: Annotated[
         list[str] | None,
         typer.Argument(help="Recognizers; default: all installed.", metavar="NAME"),
@@ -115,7 +126,7 @@ def diversity_command(
             raise UsageError(f"teams of {size} need as many recognizers, not {len(chosen)}")
         if plot:
             check_picture(plot)
-        results = _measure(chosen, data, pairs, quiet=json)
+        results = _measure(chosen, data, pairs, split, quiet=json)
         # What the detector missed, all recognizers miss: that says nothing about them.
         counted = ~results[0].guessed
         errors = np.stack([result.errors(at)[counted] for result in results])
@@ -141,17 +152,20 @@ def diversity_command(
     _say_drawn(plot)
 
 
-def _measure(names: Sequence[str], data: Path, pairs: Path, *, quiet: bool) -> list[Evaluation]:
+def _measure(
+    names: Sequence[str], data: Path, pairs: Path | None, split: str | None, *, quiet: bool
+) -> list[Evaluation]:
     """Evaluate recognizers one after the other; all are looked up before the first begins."""
     from bauta.errors import UsageError
-    from bauta.recognizers.evaluate import evaluate, read_pairs
+    from bauta.recognizers.evaluate import evaluate
     from bauta.recognizers.zoo import get_recognizer
     from bauta.weights.records import data_folder
 
     if len(set(names)) < len(names):
         raise UsageError("a recognizer is named twice")
     judges = [get_recognizer(name) for name in names]
-    rows = read_pairs(pairs)
+    rows, source = _read_pairs(data, pairs, split)
+    command = f"--data {data.name} " + (f"--pairs {pairs.name}" if pairs else f"--split {split}")
     results = []
     with progress_bar(quiet=quiet) as bar:
         for judge in judges:
@@ -165,14 +179,29 @@ def _measure(names: Sequence[str], data: Path, pairs: Path, *, quiet: bool) -> l
                 data,
                 rows,
                 cache=data_folder().parent / "cache",
-                data=f"{data.name}, {len(rows):,} pairs of {pairs.name}",
-                command=f"bauta recognizers evaluate {judge.name} --data {data.name} "
-                f"--pairs {pairs.name}",
+                data=f"{data.name}, {len(rows):,} pairs of {source}",
+                command=f"bauta recognizers evaluate {judge.name} {command}",
                 progress=tell,
             )
             bar.update(task, completed=1, total=1)
             results.append(result)
     return results
+
+
+def _read_pairs(data: Path, pairs: Path | None, split: str | None) -> tuple[list[Pair], str]:
+    """Pairs, and what they are pairs of."""
+    from bauta.errors import UsageError
+    from bauta.recognizers.evaluate import read_pairs
+    from bauta.training.pairs import held_out_pairs, split_people
+
+    if (pairs is None) == (split is None):
+        raise UsageError("give either --pairs or --split")
+    if pairs is not None:
+        return read_pairs(pairs), pairs.name
+    assert split is not None
+    people = sorted(who for who in split_people(split) if (data / who).is_dir())
+    photos = [f"{who}/{photo.name}" for who in people for photo in (data / who).iterdir()]
+    return held_out_pairs(photos), f"{len(people):,} people of {Path(split).stem}"
 
 
 def _evaluation_json(result: Evaluation) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def verify_command(
 
     with usage_errors():
         judges = [get_recognizer(name) for name in judge or default_team()[1]]
-        made_by = {get_recognizer(name).network_id for name in surrogate or ()}
+        made_by = {part for name in surrogate or () for part in get_recognizer(name).lineage}
         result = verify(original, protected, judges=judges, others=other or (), surrogates=made_by)
         if report:
             write_report([result], report)

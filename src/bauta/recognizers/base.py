@@ -128,8 +128,16 @@ class Judge(ABC):
 
     @property
     def network_id(self) -> str:
-        """Identity of the weights behind it: judges that share it are not independent."""
+        """Identity of the weights behind it."""
         return self.name
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """Identities of all weights that made it: its own, and those of whom it learnt from.
+
+        A judge that shares any of them with a surrogate is not independent of it.
+        """
+        return frozenset({self.network_id})
 
     def surrogate(self) -> Recognizer:
         """Return the same recognizer with gradients.
@@ -166,6 +174,7 @@ class Recognizer(Judge):
         crop: what it looks at.
         network: maps (B, 3, size, size) RGB 0-255 to (B, D) embeddings.
         weights: name of the weight record behind it.
+        ancestors: identities of the weights that it was copied from or started with.
         gains_from_bf16: whether bfloat16 makes it faster where the processor has it; depthwise
             convolutions lose (benchmarks/networks.py).
 
@@ -178,6 +187,7 @@ class Recognizer(Judge):
     gains_from_bf16: bool = False
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     batch: int = 32
+    ancestors: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Put the network into inference shape."""
@@ -189,6 +199,11 @@ class Recognizer(Judge):
     def network_id(self) -> str:
         """Identity of the weights behind it."""
         return self.weights
+
+    @property
+    def lineage(self) -> frozenset[str]:
+        """Its own weights and its ancestors'."""
+        return self.ancestors | {self.weights}
 
     def surrogate(self) -> Recognizer:
         """Return this recognizer itself."""

@@ -76,20 +76,23 @@ def load_network(weights: Path, spec: NetworkSpec) -> FaceNetwork:
     return network
 
 
-def trained_recognizer(name: str, weights: Path, card: Mapping[str, Any]) -> Recognizer:
+def trained_recognizer(
+    name: str, weights: Path, card: Mapping[str, Any], ancestors: frozenset[str] = frozenset()
+) -> Recognizer:
     """Recognizer of a trained network.
 
     Args:
         name: public name, also that of its weight record.
         weights: the verified safetensors file.
         card: its card.
+        ancestors: identities of the weights that it was copied from or started with.
 
     """
     spec = NetworkSpec(**card["network"])
     network = load_network(weights, spec)
-    dense = spec.family in ("ir-resnet", "inception")
+    dense = spec.family in ("ir-resnet", "inception", "dlib-resnet")
     crop = crop_of(spec.crop, spec.size)
-    return Recognizer(name, crop, network, name, gains_from_bf16=dense)
+    return Recognizer(name, crop, network, name, gains_from_bf16=dense, ancestors=ancestors)
 
 
 def to_half(network: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -99,7 +99,18 @@ def _onnx(name: str) -> OnnxJudge:
 
 def _trained(name: str) -> Recognizer:
     weights = locate(name)
-    return trained_recognizer(name, weights, read_card(weights.with_suffix(".json")))
+    card = read_card(weights.with_suffix(".json"))
+    return trained_recognizer(name, weights, card, _lineage(name))
+
+
+def _lineage(name: str) -> frozenset[str]:
+    """Identities of a recognizer's weights and, down to the first, of those it learnt from."""
+    own = frozenset({WEIGHTS_OF.get(name, name)})
+    if name not in shipped_names():
+        return own
+    recipe = read_card(locate(name).with_suffix(".json")).get("recipe", {})
+    elders = [*recipe.get("teachers", ()), recipe.get("start", "")]
+    return own.union(*(_lineage(elder) for elder in elders if elder))
 
 
 for _name in ONNX_CONVENTIONS:
