@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bauta.faces.frame import render_into_photo
 from bauta.faces.index import main_face
+from bauta.faces.rendering import render_into_photo
 from bauta.media import read_photo
 from bauta.optimisation import build_method, build_problem
 from bauta.protection import protect

@@ -20,9 +20,9 @@ from bauta.engine.transforms import NONE
 from bauta.errors import NoFaceError
 from bauta.faces.face import Face
 from bauta.faces.finders import find
-from bauta.faces.frame import cut_canvas, render_into_photo
-from bauta.faces.moving import move_in_photo
+from bauta.faces.frame import cut_canvas
 from bauta.faces.regions import region_mask
+from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.media import read_photo
 from bauta.methods.registry import methods
 from bauta.methods.targets import default_targets

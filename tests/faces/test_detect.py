@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_tiles_find_what_a_whole_scan_finds(
     monkeypatch.setattr(hog, "TILE_PIXELS", 1)
     monkeypatch.setattr(hog, "_TILE_SIDE", 600)
     monkeypatch.setattr(hog, "_COARSE_SIDE", 600)
-    assert len(list(hog._views(scene, 1.0))) > 4
+    assert len(hog._views(scene.shape, 1.0)) > 4
     tiled = detector.detect(scene)
     assert len(tiled) == len(whole) == 4
     for box, _ in whole:
@@ -120,13 +121,22 @@ def test_tiles_find_what_a_whole_scan_finds(
         assert max(box_iou(box, other) for other, _ in tiled) > 0.6
 
 
-@pytest.mark.parametrize("length", [500, 601, 999, 5000])
+@pytest.mark.parametrize("length", [300, 500, 601, 999, 5000])
 def test_tiles_cover_everything_with_the_overlap_asked_for(length: int):
-    tile, overlap = 600, 200.0
-    starts = hog._starts(length, tile, overlap)
-    assert starts[0] == 0
-    assert starts[-1] + tile >= length
-    assert all(b - a <= tile - overlap + 1 for a, b in pairwise(starts))
+    tiles = hog._tiles(length, 600, 200.0)
+    assert tiles[0][0] == 0
+    assert sum(tiles[-1]) == length
+    assert all(size <= 800 for _, size in tiles)
+    assert all(a + size - b >= 198 for (a, size), (b, _) in pairwise(tiles))
+
+
+def test_scanning_twice_at_once_finds_the_same(collins: Pixels, hopper: Pixels):
+    """dlib's detectors hold a pyramid, so each thread needs its own."""
+    detector = HogDetector()
+    alone = [detector.detect(photo) for photo in (collins, hopper)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(detector.detect, [collins, hopper] * 8))
+    assert together == alone * 8
 
 
 def test_small_faces_are_found_on_request(collins: Pixels):

@@ -12,8 +12,9 @@ from PIL import Image
 
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face
-from bauta.faces.frame import CANVAS_FRAME_SIDE, FRAME_SIZE, cut_canvas, render, render_into_photo
+from bauta.faces.frame import CANVAS_FRAME_SIDE, FRAME_SIZE, cut_canvas, render
 from bauta.faces.geometry import apply, invert
+from bauta.faces.rendering import render_into_photo
 from tests.faces.make import face_at, moved, noise
 
 SIZE = 64

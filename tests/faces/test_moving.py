@@ -8,10 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bauta.faces import rendering
 from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import warp
-from bauta.faces.moving import move_canvas, move_in_photo
+from bauta.faces.moving import move_canvas
 from bauta.faces.regions import region_mask
+from bauta.faces.rendering import move_in_photo, render_into_photo
 from tests.faces.make import face_at, noise
 from tests.faces.test_frame import outside, scenes
 
@@ -108,3 +110,23 @@ def test_gradients_reach_the_flow(collins, collins_face):
     moved = move_canvas(canvas, flows, share, canvas.canvas_to_frame(GRID))
     (gradient,) = torch.autograd.grad(moved.square().mean(), flows)
     assert bool((gradient != 0).any(dim=1)[0, 1:-1, 1:-1].all())
+
+
+@pytest.mark.parametrize("strip", [8, 20])
+def test_strips_leave_no_seams(strip: int, monkeypatch: pytest.MonkeyPatch):
+    """Three faces, two of which overlap, the third beside them in the same rows."""
+    pixels = noise(160, 220, 7)
+    faces = [face_at(60, 60, 70, 20), face_at(90, 80, 60), face_at(150, 40, 50, -10)]
+    generator = torch.Generator().manual_seed(3)
+    flows = 0.01 * torch.randn(3, 2, GRID, GRID, generator=generator)
+    deltas = 8 * torch.randn(3, 3, MASK.shape[-1], MASK.shape[-1], generator=generator)
+    whole = move_in_photo(pixels, faces, flows, masks(3))
+    whole = render_into_photo(whole, faces, deltas, masks(3), limit=8)
+    monkeypatch.setattr(rendering, "_STRIP", strip)
+    cut = move_in_photo(pixels, faces, flows, masks(3))
+    cut = render_into_photo(cut, faces, deltas, masks(3), limit=8)
+    # The sampling coordinates are rounded differently in each strip.
+    difference = np.abs(whole.astype(int) - cut)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 0.002
+    assert (whole != pixels).any(axis=2).mean() > 0.2

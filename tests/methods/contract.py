@@ -26,8 +26,9 @@ from bauta.engine.problem import Problem, own_embeddings
 from bauta.engine.transforms import NONE
 from bauta.errors import BautaError
 from bauta.faces.face import Face
-from bauta.faces.frame import cut_canvas, render_into_photo
+from bauta.faces.frame import cut_canvas
 from bauta.faces.regions import region_mask
+from bauta.faces.rendering import render_into_photo
 from bauta.media import photo_from_array, read_photo, write_photo
 from bauta.methods.targets import default_targets
 from bauta.recognizers.base import Recognizer

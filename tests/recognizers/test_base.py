@@ -14,11 +14,10 @@ from hypothesis.extra.numpy import arrays
 from bauta.engine.transforms import Jitter
 from bauta.errors import RegistryError, UsageError
 from bauta.faces.frame import cut_canvas
-from bauta.faces.geometry import apply, compose, invert
+from bauta.faces.geometry import apply, compose, compose_maps, invert
 from bauta.recognizers import zoo
 from bauta.recognizers.base import (
     affine_crop,
-    compose_maps,
     crop_from_template,
     similarity,
     similarity_matrix,

@@ -1,13 +1,12 @@
-"""The canonical frame: windows cut around faces, and perturbations rendered from frame to photo.
+"""The canonical frame: windows cut around faces, and perturbations rendered onto them.
 
 A :class:`Canvas` is a batch of square windows, one per face, at the photo's own resolution or, for
 large faces, scaled down so that the frame has about the resolution that recognizers look at.
-Optimisation works on canvases; :func:`render_into_photo` carries the result into the full photo.
+Optimisation works on canvases; :mod:`bauta.faces.rendering` carries the result into the photo.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.faces.face import Face
-from bauta.faces.geometry import Affine, apply, compose, invert, unit_to_pixels, warp
+from bauta.faces.geometry import Affine, compose, invert, unit_to_pixels, warp
 
 #: Side of the frame, in canvas pixels, above which a face is scaled down. Equal to FRAME_SIZE, so
 #: that a pixel of the perturbation is at least one of the canvas.
@@ -161,114 +160,3 @@ def render(
 
     """
     return warp(delta * mask, maps, (side, side), mode=mode)
-
-
-def render_into_photo(
-    pixels: NDArray[np.uint8],
-    faces: Sequence[Face],
-    deltas: Tensor,
-    masks: Tensor,
-    *,
-    limit: float,
-    grey: bool = False,
-) -> NDArray[np.uint8]:
-    """Add perturbations to a photo at its full resolution.
-
-    Args:
-        pixels: (H, W, 3) uint8 RGB.
-        faces: N faces.
-        deltas: (N, 3, S, S) perturbations in each face's frame, in grey levels.
-        masks: (N or 1, 1, S, S) region masks, 0 to 1.
-        limit: largest change of any sample, in grey levels, also where faces overlap.
-        grey: keep the three channels' changes equal.
-
-    Returns:
-        A new (H, W, 3) uint8 photo. Where the perturbation is below half a grey level, and
-        everywhere outside the frames, its samples are the old ones.
-
-    """
-    out = pixels.copy()
-    whole = math.floor(limit)
-    change: dict[int, tuple[tuple[slice, slice], Tensor]] = {}
-    for index, face in enumerate(faces):
-        mask = masks[index % masks.shape[0]][None]
-        area = area_of(face, mask, pixels.shape)
-        if area is None:
-            continue
-        change[index] = (area, render_area(deltas[index][None], mask, face, area))
-    total = sum_overlaps(change, pixels.shape)
-    for area, added in total:
-        if grey:
-            added = added.mean(dim=2, keepdim=True)
-        added = added.round().clamp(-whole, whole)
-        part = torch.from_numpy(pixels[area].astype(np.float32)) + added
-        out[area] = part.clamp(0, 255).to(torch.uint8).numpy()
-    return out
-
-
-def area_of(face: Face, mask: Tensor, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Rows and columns of the photo that what is in a (1, 1, S, S) mask of the frame touches."""
-    used = torch.nonzero(mask[0, 0] > 0)
-    if not len(used):
-        return None
-    size = mask.shape[-1]
-    # Cubic interpolation reaches two samples further, but not beyond the frame.
-    first = (used.min(dim=0).values - 2).clamp(min=0).flip(0).tolist()
-    last = (used.max(dim=0).values + 3).clamp(max=size).flip(0).tolist()
-    box = np.array([[x, y] for x in (first[0], last[0]) for y in (first[1], last[1])]) / size
-    corners = apply(face.frame, box)
-    low = np.floor(corners.min(axis=0)).astype(int)
-    high = np.ceil(corners.max(axis=0)).astype(int) + 1
-    left, top = np.maximum(low, 0)
-    right, bottom = np.minimum(high, (shape[1], shape[0]))
-    if right <= left or bottom <= top:
-        return None
-    return slice(int(top), int(bottom)), slice(int(left), int(right))
-
-
-def render_area(
-    delta: Tensor, mask: Tensor, face: Face, area: tuple[slice, slice], *, smooth: bool = False
-) -> Tensor:
-    """(h, w, C) rendering of (1, C, S, S) ``delta`` times ``mask`` into an area of the photo.
-
-    What is ``smooth`` already needs no cubic interpolation.
-    """
-    content = delta * mask
-    if face.frame_side > 1.5 * delta.shape[-1] and not smooth:
-        # A bilinear enlargement shows its grid on smooth skin. Cubic to four times the size, and
-        # bilinear from there, looks as the cubic one does, and takes half the time.
-        content = F.interpolate(content, scale_factor=4, mode="bicubic", align_corners=False)
-    size = content.shape[-1]
-    shift = np.array([[1.0, 0.0, area[1].start], [0.0, 1.0, area[0].start]])
-    to_frame = compose(unit_to_pixels(size), compose(invert(face.frame), shift))
-    height, width = area[0].stop - area[0].start, area[1].stop - area[1].start
-    maps = torch.from_numpy(to_frame)[None].to(delta)
-    return warp(content, maps, (height, width))[0].permute(1, 2, 0).cpu()
-
-
-def sum_overlaps(
-    change: dict[int, tuple[tuple[slice, slice], Tensor]], shape: tuple[int, ...]
-) -> list[tuple[tuple[slice, slice], Tensor]]:
-    """Join areas that overlap into one, so that their sum can be limited."""
-    groups: list[list[tuple[tuple[slice, slice], Tensor]]] = []
-    for item in change.values():
-        touching = [g for g in groups if any(_touch(item[0], other[0]) for other in g)]
-        groups = [g for g in groups if all(g is not other for other in touching)]
-        groups.append([item, *(other for g in touching for other in g)])
-    return [group[0] if len(group) == 1 else _joined(group) for group in groups]
-
-
-def _touch(a: tuple[slice, slice], b: tuple[slice, slice]) -> bool:
-    return all(p.start < q.stop and q.start < p.stop for p, q in zip(a, b, strict=True))
-
-
-def _joined(group: list[tuple[tuple[slice, slice], Tensor]]) -> tuple[tuple[slice, slice], Tensor]:
-    tops, lefts = ([area[k].start for area, _ in group] for k in (0, 1))
-    bottoms, rights = ([area[k].stop for area, _ in group] for k in (0, 1))
-    top, left = min(tops), min(lefts)
-    total = torch.zeros(max(bottoms) - top, max(rights) - left, group[0][1].shape[2])
-    for (rows, columns), added in group:
-        total[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] += (
-            added
-        )
-    return (slice(top, max(bottoms)), slice(left, max(rights))), total

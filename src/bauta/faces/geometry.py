@@ -50,6 +50,13 @@ def compose(outer: Affine, inner: Affine) -> Affine:
     return np.column_stack([outer[:, :2] @ inner[:, :2], outer[:, :2] @ inner[:, 2] + outer[:, 2]])
 
 
+def compose_maps(outer: Tensor, inner: Tensor) -> Tensor:
+    """Batched composition of (..., 2, 3) affine maps: ``inner`` first."""
+    linear = outer[..., :2] @ inner[..., :2]
+    shift = (outer[..., :2] @ inner[..., 2:])[..., 0] + outer[..., 2]
+    return torch.cat([linear, shift[..., None]], dim=-1)
+
+
 def apply(affine: Affine, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Apply a (2, 3) affine map to (N, 2) points."""
     moved: NDArray[np.float64] = points @ affine[:, :2].T + affine[:, 2]
@@ -79,12 +86,13 @@ def pixel_grid(affines: Tensor, out_size: tuple[int, int], in_size: tuple[int, i
 
     """
     height, width = out_size
-    ys = torch.arange(height, dtype=affines.dtype, device=affines.device)
-    xs = torch.arange(width, dtype=affines.dtype, device=affines.device)
-    points = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).reshape(1, -1, 2)
-    moved = points @ affines[:, :, :2].transpose(1, 2) + affines[:, None, :, 2]
+    # Per axis a x + b y + c: two broadcast sums, and no product of matrices, which takes several
+    # times as long for two columns.
+    ys = torch.arange(height, dtype=affines.dtype, device=affines.device).view(1, -1, 1, 1)
+    xs = torch.arange(width, dtype=affines.dtype, device=affines.device).view(1, 1, -1, 1)
+    a, b, c = (part[:, None, None, :] for part in (2 * affines).unbind(dim=2))
     size = affines.new_tensor([in_size[1], in_size[0]])
-    return ((2 * moved + 1) / size - 1).reshape(-1, height, width, 2)
+    return ((a * xs + (c + 1)) + b * ys).div_(size).sub_(1)
 
 
 def warp(
@@ -103,6 +111,28 @@ def warp(
 
     """
     grid = pixel_grid(affines, out_size, (images.shape[-2], images.shape[-1]))
-    return F.grid_sample(
-        images, grid.to(images.dtype), mode=mode, padding_mode="zeros", align_corners=False
+    return sample(images, grid.to(images.dtype), mode=mode)
+
+
+def sample(
+    images: Tensor, grid: Tensor, *, mode: str = "bilinear", padding_mode: str = "zeros"
+) -> Tensor:
+    """Sample (B, C, H, W) ``images`` at a (B, h, w, 2) grid of :func:`pixel_grid`'s kind.
+
+    PyTorch's processor kernel gives each thread whole images, so one image alone is taken as
+    several that share its pixels.
+    """
+    height = grid.shape[1]
+    parts = next((n for n in (4, 2) if height % n == 0), 1)
+    if images.shape[0] > 1 or parts == 1 or images.device.type != "cpu":
+        return F.grid_sample(
+            images, grid, mode=mode, padding_mode=padding_mode, align_corners=False
+        )
+    out = F.grid_sample(
+        images.expand(parts, -1, -1, -1),
+        grid.reshape(parts, height // parts, -1, 2),
+        mode=mode,
+        padding_mode=padding_mode,
+        align_corners=False,
     )
+    return out.transpose(0, 1).reshape(1, images.shape[1], height, -1)

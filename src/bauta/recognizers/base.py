@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.faces.frame import Canvas, cut_canvas
-from bauta.faces.geometry import Affine, fit_similarity, invert, warp
+from bauta.faces.geometry import Affine, compose_maps, fit_similarity, invert, warp
 from bauta.recognizers.thresholds import Threshold, thresholds_of
 
 
@@ -82,13 +82,6 @@ class Crop:
         linear, shift = jitter[:, :, :2], jitter[:, :, 2] * self.size
         fixed = centre - linear.sum(dim=2) * centre + shift
         return torch.cat([linear, fixed[:, :, None]], dim=2)
-
-
-def compose_maps(outer: Tensor, inner: Tensor) -> Tensor:
-    """Batched composition of (..., 2, 3) affine maps: ``inner`` first."""
-    linear = outer[..., :2] @ inner[..., :2]
-    shift = (outer[..., :2] @ inner[..., 2:])[..., 0] + outer[..., 2]
-    return torch.cat([linear, shift[..., None]], dim=-1)
 
 
 def crop_from_template(

@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Generator, Tensor
 
-from bauta.faces.geometry import unit_to_pixels, warp
-from bauta.recognizers.base import Crop, compose_maps
+from bauta.faces.geometry import compose_maps, unit_to_pixels, warp
+from bauta.recognizers.base import Crop
 
 
 @dataclass(frozen=True, kw_only=True)
