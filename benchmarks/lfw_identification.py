@@ -41,15 +41,16 @@ def main() -> None:
     split = json.loads(
         resources.files("bauta").joinpath("data/splits/lfw-identification.json").read_text("utf-8")
     )
-    protected = split["protected"][: args.people]
+    protected = split["protected"][args.skip : args.skip + args.people]
+    strangers = [who for who in split["protected"] if who not in set(protected)]
     names = {
         who: sorted(p.name for p in (args.lfw / who).glob("*.jpg")) for who in _everyone(split)
     }
     probes = [f"{who}/{names[who][0]}" for who in protected]
     targets = [f"{who}/{names[who][0]}" for who in split["targets"]]
     gallery = [f"{w}/{n}" for w in (*protected, *split["targets"]) for n in names[w][1:]]
-    # People beyond --people stay in the gallery as strangers, so it is the full protocol's.
-    gallery += [f"{w}/{n}" for w in split["protected"][args.people :] for n in names[w][1:]]
+    # People who are not protected stay in the gallery, so it is the full protocol's.
+    gallery += [f"{w}/{n}" for w in strangers for n in names[w][1:]]
     gallery += [f"{who}/{names[who][0]}" for who in split["others"]]
     faces = index_faces(args.lfw, [*probes, *targets, *gallery], CACHE)
     probes = [p for p in probes if faces[p] is not None]
@@ -62,8 +63,10 @@ def main() -> None:
         row = {
             "protocol": "lfw-identification, scenario A",
             "people": len(probes),
+            "skipped": args.skip,
             "gallery": len(gallery),
             "surrogates": args.surrogate,
+            "weights": args.weight,
             "goal": args.goal,
             "epsilon": args.epsilon,
             "perceptual": args.perceptual,
@@ -91,7 +94,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lfw", type=Path, required=True)
     parser.add_argument("--people", type=int, default=500)
+    parser.add_argument("--skip", type=int, default=0, help="people to leave out: for choosing")
     parser.add_argument("--surrogate", action="append", required=True)
+    parser.add_argument("--weight", action="append", type=float, default=[])
     parser.add_argument("--judge", action="append", required=True)
     parser.add_argument("--epsilon", type=float, default=8.0)
     parser.add_argument("--goal", choices=["dodge", "impersonate"], default="dodge")
@@ -118,6 +123,7 @@ def _settings(args: argparse.Namespace, targets: list[str]) -> Settings:
         target_search=args.target_search,
         targets=tuple(args.lfw / t for t in targets) if args.goal == "impersonate" else (),
         surrogates=tuple(args.surrogate),
+        weights=tuple(args.weight),
         seed=args.seed,
     )
 
