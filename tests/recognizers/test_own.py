@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from bauta.errors import BautaError, MediaError, RegistryError, UsageError, WeightsError
 from bauta.recognizers import adding, own, zoo
 from bauta.recognizers.adding import add_recognizer, remove_recognizer
+from bauta.recognizers.embeddings import embed_photos
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
 from bauta.recognizers.own import OWN, OwnRecognizer
 from bauta.recognizers.thresholds import Threshold, save_thresholds, thresholds_of, user_file
 from bauta.weights.records import data_folder, records
+from tests.faces.make import face_at
 from tests.recognizers.onnx_files import Builder, save
 
 RULE = Convention(size=16, mean=(0.0,) * 3, std=(255.0,) * 3)
@@ -232,6 +237,21 @@ def test_shared_folders_are_looked_into_and_left_alone(file: Path, tmp_path: Pat
     assert OWN["ours"]().dimensions == 48
     with pytest.raises(UsageError, match=r"it lies in .*shared"):
         remove_recognizer("ours")
+
+
+def test_kept_embeddings_are_of_one_convention(file: Path, tmp_path: Path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (64, 64), (200, 100, 0)).save(photos / "a.png")
+    rows = []
+    for order in ("rgb", "bgr", "rgb"):
+        add_recognizer(file, "my-net", replace(RULE, order=order))
+        judge = zoo.get_recognizer("my-net")
+        found = {"a.png": face_at(32, 32, 40)}
+        rows.append(embed_photos(judge, photos, found, tmp_path / "cache")["a.png"])
+        remove_recognizer("my-net")
+    np.testing.assert_array_equal(rows[0], rows[2])
+    assert np.abs(rows[0] - rows[1]).max() > 0.1
 
 
 def not_onnx(path: Path) -> None:

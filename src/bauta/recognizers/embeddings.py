@@ -16,6 +16,7 @@ from bauta.faces.index import Progress
 from bauta.faces.landmarks import find_landmarks
 from bauta.media import atomic_write, read_photo
 from bauta.recognizers.base import Crop, Judge
+from bauta.recognizers.onnx_judge import OnnxJudge
 from bauta.recognizers.own import OWN
 from bauta.weights.records import records
 
@@ -38,8 +39,9 @@ def embed_photos(
 ) -> dict[str, NDArray[np.float32]]:
     """Embedding of one face in each of many photos.
 
-    Results are kept by recognizer, hash of its weights, its crop, and folder, together with the
-    face, so that another weight file, crop or detection is never answered with an old embedding.
+    Results are kept by recognizer, hash of its weights, its conventions, and folder, together
+    with the face, so that another weight file, convention or detection is never answered with an
+    old embedding.
     A recognizer whose weights have no record is computed anew each time.
 
     Args:
@@ -89,6 +91,9 @@ def _file(judge: Judge, root: Path, cache: Path) -> Path | None:
     crop = getattr(judge, "crop", None)
     if isinstance(crop, Crop):
         digest.update(f"{crop.size}".encode() + crop.to_frame.tobytes())
+    if isinstance(judge, OnnxJudge):
+        # The same file may have been added anew, say with its channels the other way round.
+        digest.update(repr(judge.convention).encode())
     return cache / f"embeddings-v{_VERSION}-{judge.name}-{digest.hexdigest()[:12]}.npz"
 
 

@@ -122,6 +122,7 @@ class OnnxJudge(Judge):
 
     Attributes:
         name: public name.
+        convention: how it wants its faces.
         crop: what it looks at.
         dimensions: length of an embedding.
 
@@ -144,7 +145,7 @@ class OnnxJudge(Judge):
         """
         self.name = name
         self.crop = convention.face_crop()
-        self._convention = convention
+        self.convention = convention
         self._path, self._weights = path, weights
         self._session: Any = open_session(path, torch.get_num_threads(), what=name)
         self._input, self._channels_last, single = _input_of(self._session, path, convention.size)
@@ -175,7 +176,7 @@ class OnnxJudge(Judge):
         """Map (B, 3, size, size) RGB 0-255 to (B, D) embeddings."""
         groups = [crops] if self._together else torch.split(crops, 1)
         output = torch.from_numpy(np.concatenate([self._run(group) for group in groups]))
-        embeddings: NDArray[np.float32] = self._convention.finish(output).numpy()
+        embeddings: NDArray[np.float32] = self.convention.finish(output).numpy()
         return embeddings
 
     def surrogate(self) -> Recognizer:
@@ -205,7 +206,7 @@ class OnnxJudge(Judge):
         crops = self._trial()
         network = OnnxEmbedding(
             OnnxGraph.load(self._path, tuple(self._shaped(crops).shape[1:])),
-            self._convention,
+            self.convention,
             self._output,
             channels_last=self._channels_last,
         )
@@ -220,7 +221,7 @@ class OnnxJudge(Judge):
 
     def _trial(self) -> Tensor:
         """Two crops of noise to try the network on."""
-        side = self._convention.size
+        side = self.convention.size
         generator = torch.Generator().manual_seed(0)
         return (torch.rand((2, 3, side, side), generator=generator) * 255).round()
 
@@ -234,7 +235,7 @@ class OnnxJudge(Judge):
         return both.shape == alone.shape and bool(np.abs(both - alone).max() <= close)
 
     def _shaped(self, crops: Tensor) -> Tensor:
-        images = self._convention.prepare(crops)
+        images = self.convention.prepare(crops)
         return images.permute(0, 2, 3, 1) if self._channels_last else images
 
     def _run(self, crops: Tensor) -> NDArray[np.float32]:
