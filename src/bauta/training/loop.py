@@ -32,6 +32,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
 from bauta.training.pairs import pair_similarities
 from bauta.training.recipe import Recipe
+from bauta.training.start import fit_last_layer
 from bauta.training.teachers import to_tensor
 
 if TYPE_CHECKING:
@@ -185,12 +186,14 @@ def _prepare(
     fabric.launch()
     fabric.seed_everything(recipe.seed, verbose=False)
     model = Model(recipe, len(data.faces.identities))
+    crop = crop_of(recipe.crop, recipe.size)
+    if recipe.start and data.targets is not None and not (folder / CHECKPOINT).is_file():
+        fit_last_layer(model.network, data.faces, data.targets, crop, recipe.seed)
     average = copy.deepcopy(model.network).requires_grad_(False)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
     optimizer = torch.optim.AdamW(_groups(model, recipe.schedule.decay), recipe.schedule.rate)
     wrapped, optimizer = fabric.setup(model, optimizer)
     folder.mkdir(parents=True, exist_ok=True)
-    crop = crop_of(recipe.crop, recipe.size)
     average = average.to(fabric.device)
     run = _Run(recipe, data, fabric, folder, wrapped, model.network, optimizer, average, crop)
     if (folder / CHECKPOINT).is_file():

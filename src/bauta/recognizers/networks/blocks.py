@@ -98,6 +98,18 @@ class FaceNetwork(nn.Module):
         del network
         raise UsageError("this family of networks starts from random weights")
 
+    def features(self, x: Tensor) -> Tensor:
+        """Map (B, 3, H, W) RGB 0-255 to what :attr:`output_layer` turns into :meth:`raw` embeddings.
+
+        Only of families that can :meth:`start_from` something.
+        """
+        raise NotImplementedError
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """The last layer, of families that can :meth:`start_from` something."""
+        raise NotImplementedError
+
     @property
     def channels(self) -> int:
         """Channels that the body is given."""

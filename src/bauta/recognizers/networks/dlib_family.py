@@ -34,10 +34,19 @@ class TrainableDlib(FaceNetwork):
 
     def raw(self, x: Tensor) -> Tensor:
         """See :meth:`FaceNetwork.raw`; dlib's network normalises by itself."""
+        out: Tensor = self.base.output(self.features(x))
+        return out
+
+    def features(self, x: Tensor) -> Tensor:
+        """See :meth:`FaceNetwork.features`."""
         if self.grey:
             x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True).expand_as(x)
-        out: Tensor = self.base(x)
-        return out
+        return self.base.features(x)
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """See :meth:`FaceNetwork.output_layer`."""
+        return self.base.output
 
     def start_from(self, network: nn.Module) -> None:
         """See :meth:`FaceNetwork.start_from`: dlib's weights, but for the last layer."""

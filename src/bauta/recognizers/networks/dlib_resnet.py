@@ -77,12 +77,16 @@ class DlibResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed crops; see the class."""
+        embedding: Tensor = self.output(self.features(x))
+        return embedding
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map crops to the (B, 256) that the last layer turns into the descriptor."""
         x = (x - self.mean) / SCALE
         x = F.relu(self.stem(x))
         x = F.max_pool2d(x, 3, 2)
         x = self.units(x)
-        embedding: Tensor = self.output(x.mean(dim=(2, 3)))
-        return embedding
+        return x.mean(dim=(2, 3))
 
     @classmethod
     def load(cls, path: Path) -> DlibResNet:
