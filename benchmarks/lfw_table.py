@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bauta.recognizers.zoo import lineage_of
+
 HEAD = (
     "| surrogate | judge | goal | ε | looks | clean rank-1 | Rank-1-UT | Rank-5-UT | Rank-1-T "
     "| Rank-5-T | PSNR photo / face | SSIM photo / face |\n" + "|---" * 12 + "|"
@@ -28,11 +30,13 @@ def main() -> None:
 
 
 def _line(row: dict[str, Any], judge: str, rates: dict[str, Any]) -> str:
+    makers = frozenset[str]().union(*(lineage_of(name) for name in row["surrogates"]))
+    kin = bool(lineage_of(judge) & makers)
     own = judge.removesuffix("-native") in row["surrogates"]
     q = row["quality"]
     cells = [
         ", ".join(row["surrogates"]),
-        f"{judge} *(white box)*" if own else judge,
+        f"{judge} *(white box)*" if own else f"{judge} *(kin)*" if kin else judge,
         row["goal"],
         f"{row['epsilon']:g}",
         _looks(row),

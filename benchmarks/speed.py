@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photo", type=Path, required=True)
     parser.add_argument("--lfw", type=Path, required=True)
-    parser.add_argument("--surrogate", default="dlib")
+    parser.add_argument("--surrogate", default="loose-dlib")
     parser.add_argument("--judge", default="dlib-native")
     args = parser.parse_args()
     print(json.dumps({"machine": platform.machine(), "threads": torch.get_num_threads()}))

@@ -62,7 +62,7 @@ def change_photos(
 
     """
     grey = grey or [False] * len(photos)
-    method = build_method(settings)
+    method = build_method(settings, len(surrogates))
     jobs = [(index, face) for index, some in enumerate(faces) for face in some]
     batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
     answers, masks = [], []
@@ -114,15 +114,15 @@ def _carried_out(
     return out
 
 
-def build_method(settings: Settings) -> IterativeMethod:
-    """Return the method that the settings name, with its preset's effort."""
+def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
+    """Return the method that the settings name, with its preset's effort for so many surrogates."""
     preset = PRESETS[settings.preset]
     options: dict[str, Any] = {}
     if settings.method == "tip-im":
         options["gamma"] = settings.gamma
     return methods[settings.method](
         steps=preset.steps,
-        views=preset.views,
+        views=max(1, round(preset.views / surrogates)),
         diversity=preset.diversity,
         seed=settings.seed,
         **options,

@@ -20,7 +20,12 @@ from bauta.media import describe_metadata, output_suffix, read_photo, write_phot
 from bauta.media.atomic import check_target
 from bauta.optimisation import change_photos
 from bauta.recognizers.base import Judge, Recognizer
-from bauta.recognizers.zoo import default_team, get_recognizer, get_surrogate
+from bauta.recognizers.zoo import (
+    default_judges,
+    default_surrogates,
+    get_recognizer,
+    get_surrogate,
+)
 from bauta.settings import PRESETS, Settings
 
 #: Called with a stage ("read", "find", "protect", "write", "verify") and its share done, 0 to 1.
@@ -126,9 +131,8 @@ def default_output(source: Path, suffix: str) -> Path:
 
 def team(settings: Settings) -> tuple[list[Recognizer], list[Judge]]:
     """Surrogates and judges that the settings ask for, or the default ones."""
-    surrogates, judges = default_team()
-    surrogates = list(settings.surrogates) or surrogates
-    judges = list(settings.judges) or judges
+    surrogates = list(settings.surrogates) or default_surrogates(settings.preset)
+    judges = list(settings.judges) or default_judges()
     built = [get_surrogate(name).to(settings.device) for name in surrogates]
     return built, [get_recognizer(name) for name in judges]
 

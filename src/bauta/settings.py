@@ -23,7 +23,7 @@ class Preset:
 
     Attributes:
         steps: gradient steps.
-        views: random views per step.
+        views: random views per step, shared out among the surrogates, at least one each.
         smallest: smallest face looked for, as a share of the photo's longer side.
         diversity: random changes of the views.
 

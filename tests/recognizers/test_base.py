@@ -24,6 +24,7 @@ from bauta.recognizers.base import (
 )
 from bauta.recognizers.crops import ARCFACE_TEMPLATE
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
+from bauta.settings import PRESETS
 from tests.faces.make import face_at, noise
 
 VECTORS = arrays(np.float64, (3, 5), elements=st.floats(-4, 4))
@@ -142,15 +143,27 @@ def test_without_thresholds_the_message_names_the_command():
         _ = Unknown().threshold
 
 
-def test_the_default_team(monkeypatch: pytest.MonkeyPatch):
-    assert {"dlib", "dlib-native"} <= set(zoo.installed())
-    monkeypatch.setattr(zoo, "installed", lambda: ["dlib", "dlib-native"])
-    assert zoo.default_team() == (["dlib"], ["dlib-native"])
-    monkeypatch.setattr(zoo, "installed", lambda: ["dlib", "dlib-native", "mobilefacenet-ms1m"])
-    surrogates, judges = zoo.default_team()
-    assert surrogates == ["mobilefacenet-ms1m"]
-    # Whoever attacks does not judge alone.
-    assert set(judges) - set(surrogates)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_default_surrogates_do_not_judge(preset: str):
+    assert "loose-dlib" in zoo.default_surrogates(preset)
+    judges = zoo.default_judges()
+    assert "dlib-native" in judges
+    assert not set(zoo.default_surrogates(preset)) & set(judges)
+
+
+def test_what_is_fetched_is_an_independent_judge(monkeypatch: pytest.MonkeyPatch):
+    here = ["dlib", "dlib-native", "loose-dlib", "mobilefacenet-ms1m"]
+    monkeypatch.setattr(zoo, "installed", lambda: here)
+    assert zoo.default_judges() == ["dlib-native", "mobilefacenet-ms1m"]
+    for preset in PRESETS:
+        assert "mobilefacenet-ms1m" not in zoo.default_surrogates(preset)
+        lineages = [zoo.lineage_of(name) for name in zoo.default_surrogates(preset)]
+        assert not any("mobilefacenet-ms1m" in lineage for lineage in lineages)
+
+
+def test_without_the_shipped_networks_dlib_is_the_surrogate(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(zoo, "installed", lambda: ["dlib-native"])
+    assert zoo.default_surrogates("balanced") == ["dlib"]
 
 
 def test_without_its_file_a_recognizer_is_not_installed(monkeypatch, tmp_path):
@@ -169,8 +182,8 @@ def test_lineage_goes_down_to_the_first_teacher(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(zoo, "shipped_names", lambda: list(cards))
     monkeypatch.setattr(zoo, "locate", lambda name: Path(f"{name}.safetensors"))
     monkeypatch.setattr(zoo, "read_card", lambda path: cards[path.stem])
-    assert zoo._lineage("dlib-native") == {"dlib-resnet"}
-    assert zoo._lineage("copy") == {"copy", "dlib-resnet", "mobilefacenet-ms1m"}
-    assert zoo._lineage("copy-of-copy") == {"copy-of-copy"} | zoo._lineage("copy")
-    assert zoo._lineage("grown") == {"grown", "dlib-resnet"}
+    assert zoo.lineage_of("dlib-native") == {"dlib-resnet"}
+    assert zoo.lineage_of("copy") == {"copy", "dlib-resnet", "mobilefacenet-ms1m"}
+    assert zoo.lineage_of("copy-of-copy") == {"copy-of-copy"} | zoo.lineage_of("copy")
+    assert zoo.lineage_of("grown") == {"grown", "dlib-resnet"}
     assert get_recognizer("dlib").lineage == {"dlib-resnet"}

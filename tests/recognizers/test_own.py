@@ -89,14 +89,14 @@ def test_definitions_come_back_as_they_were(file: Path):
     assert hash(OWN["points"]) == hash(added)
 
 
-def test_without_thresholds_it_does_not_join_the_default_team(file: Path):
-    before = zoo.default_team()
+def test_without_thresholds_it_does_not_judge_by_default(file: Path):
+    before = zoo.default_judges()
     add_recognizer(file, "my-net", RULE)
-    assert zoo.default_team() == before
+    assert zoo.default_judges() == before
     with pytest.raises(UsageError, match="bauta recognizers evaluate my-net"):
         _ = zoo.get_recognizer("my-net").threshold
     save_thresholds(user_file(), "my-net", {"far-1%": FAR})
-    assert "my-net" in zoo.default_team()[1]
+    assert "my-net" in zoo.default_judges()
     assert zoo.get_recognizer("my-net").threshold == 0.5
 
 

@@ -44,10 +44,10 @@ def verify_command(
     """
     from bauta.audit.report import write_report
     from bauta.audit.verify import verify
-    from bauta.recognizers.zoo import default_team, get_recognizer
+    from bauta.recognizers.zoo import default_judges, get_recognizer
 
     with usage_errors():
-        judges = [get_recognizer(name) for name in judge or default_team()[1]]
+        judges = [get_recognizer(name) for name in judge or default_judges()]
         made_by = {part for name in surrogate or () for part in get_recognizer(name).lineage}
         result = verify(original, protected, judges=judges, others=other or (), surrogates=made_by)
         if report:

@@ -26,6 +26,12 @@ from bauta.weights.records import locate, locate_record, records, shipped_names
 
 #: Name to a function that builds the recognizer; each takes no arguments.
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
+#: Default surrogates by preset, as chosen in docs/results/teams.md.
+_TEAMS = {
+    "fast": ("loose-dlib",),
+    "balanced": ("loose-dlib",),
+    "strong": ("loose-dlib",),
+}
 #: Name of the weight record that each recognizer needs.
 WEIGHTS_OF = {"dlib": "dlib-resnet", "dlib-native": "dlib-resnet"}
 
@@ -100,17 +106,17 @@ def _onnx(name: str) -> OnnxJudge:
 def _trained(name: str) -> Recognizer:
     weights = locate(name)
     card = read_card(weights.with_suffix(".json"))
-    return trained_recognizer(name, weights, card, _lineage(name))
+    return trained_recognizer(name, weights, card, lineage_of(name))
 
 
-def _lineage(name: str) -> frozenset[str]:
+def lineage_of(name: str) -> frozenset[str]:
     """Identities of a recognizer's weights and, down to the first, of those it learnt from."""
     own = frozenset({WEIGHTS_OF.get(name, name)})
     if name not in shipped_names():
         return own
     recipe = read_card(locate(name).with_suffix(".json")).get("recipe", {})
     elders = [*recipe.get("teachers", ()), recipe.get("start", "")]
-    return own.union(*(_lineage(elder) for elder in elders if elder))
+    return own.union(*(lineage_of(elder) for elder in elders if elder))
 
 
 for _name in ONNX_CONVENTIONS:
@@ -161,14 +167,21 @@ def _has_weights(name: str) -> bool:
     return True
 
 
-def default_team() -> tuple[list[str], list[str]]:
-    """Names of the default surrogates and judges among what is installed.
+def default_surrogates(preset: str) -> list[str]:
+    """Names of a preset's surrogates.
 
-    Whoever makes a protection cannot judge it. With two networks at hand, the one that transfers
-    better attacks and the other judges; with one alone it does both, and the report says so.
-    A recognizer without thresholds cannot decide anything yet, and is left out.
+    All of them come from dlib's weights, so that recognizers that are fetched have not taken part
+    and can judge.
     """
-    judges = [name for name in installed() if name != "dlib" and "far-1%" in thresholds_of(name)]
-    if "mobilefacenet-ms1m" in judges:
-        return ["mobilefacenet-ms1m"], judges
-    return ["dlib"], judges
+    here = installed()
+    return [name for name in _TEAMS[preset] if name in here] or ["dlib"]
+
+
+def default_judges() -> list[str]:
+    """Names of the recognizers that score by default, among what is installed.
+
+    A recognizer without thresholds cannot decide anything yet, and is left out; so are the default
+    surrogates, who would only praise their own work, and dlib's port, which says what dlib says.
+    """
+    others = {"dlib"}.union(*_TEAMS.values())
+    return [n for n in installed() if n not in others and "far-1%" in thresholds_of(n)]

@@ -99,7 +99,7 @@ class FaceNetwork(nn.Module):
         raise UsageError("this family of networks starts from random weights")
 
     def features(self, x: Tensor) -> Tensor:
-        """Map (B, 3, H, W) RGB 0-255 to what :attr:`output_layer` turns into :meth:`raw` embeddings.
+        """Map (B, 3, H, W) RGB 0-255 to what :attr:`output_layer` makes embeddings of.
 
         Only of families that can :meth:`start_from` something.
         """
