@@ -28,7 +28,7 @@ from bauta.weights.records import locate, locate_record, records, shipped_names
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
 #: Default surrogates by preset, as chosen in docs/results/teams.md.
 _TEAMS = {
-    "fast": ("loose-dlib",),
+    "fast": ("dlib",),
     "balanced": ("loose-dlib",),
     "strong": ("loose-dlib",),
 }
