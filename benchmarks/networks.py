@@ -31,7 +31,7 @@ def main() -> None:
                 torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0)) * 255
             )
             for layout in (torch.contiguous_format, torch.channels_last):
-                network = recognizer.network.to(memory_format=layout)  # type: ignore[call-overload]
+                network = recognizer.network.to(memory_format=layout)  # type: ignore[call-overload]  # torch's stubs
                 batch = crops.to(memory_format=layout)
                 for bf16 in (False, True):
                     label = f"{name:20} {count} {str(layout)[6:]:18} {'bf16' if bf16 else 'fp32'}"

@@ -111,7 +111,7 @@ def _search(lfw: str, search: str, surrogate: str) -> dict[str, Any]:
     settings = Settings(
         goal="impersonate",
         targets=tuple(root / f"{who}/{who}_0001.jpg" for who in split["targets"]),
-        target_search=search,  # type: ignore[arg-type]
+        target_search=search,  # type: ignore[arg-type]  # one of two words
         epsilon=12,
         perceptual=False,
         preset="balanced",

@@ -30,10 +30,10 @@ from bauta.errors import (
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face
 from bauta.media import describe_metadata, read_photo
-from bauta.optimisation import budget_of
+from bauta.optimisation import budget_of, build_method
 from bauta.protection import Protected, protect, protect_pixels, team
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
-from bauta.settings import Settings
+from bauta.settings import PRESETS, Settings
 
 Pixels = NDArray[np.uint8]
 FAST = Settings(preset="fast")
@@ -502,6 +502,12 @@ def test_face_cut_by_the_border(collins: Pixels, box: tuple[int, int, int, int])
 
 
 # With other recognizers
+
+
+@pytest.mark.parametrize(("surrogates", "views"), [(1, 4), (2, 2), (4, 1), (9, 1)])
+def test_surrogates_share_the_views(surrogates: int, views: int) -> None:
+    assert PRESETS["balanced"].views == 4
+    assert build_method(Settings(), surrogates).views == views
 
 
 @pytest.mark.shared

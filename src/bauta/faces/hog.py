@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from queue import Empty, SimpleQueue
+from threading import Lock
 from typing import Any
 
 import dlib
@@ -33,6 +34,8 @@ _COARSE_SIDE = 1600
 _NMS_IOU = 0.35
 
 
+#: The network keeps its layers' outputs, so one thread at a time may ask it.
+_cnn_alone = Lock()
 #: A detector keeps its pyramid between calls, so threads must not share one.
 _idle: SimpleQueue[Any] = SimpleQueue()
 
@@ -132,7 +135,8 @@ def confirm(pixels: NDArray[np.uint8], box: Box) -> bool:
     # MMOD answers to faces from 80 px on; 90 leaves it a little room to disagree on the size.
     size = max(1, round(crop.width * 90 / side)), max(1, round(crop.height * 90 / side))
     small = np.asarray(crop.resize(size, Image.Resampling.BILINEAR))
-    return len(_cnn()(small, 0)) > 0
+    with _cnn_alone:
+        return len(_cnn()(small, 0)) > 0
 
 
 def _views(shape: tuple[int, ...], scale: float) -> list[_View]:
