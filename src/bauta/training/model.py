@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from bauta.recognizers.networks.blocks import FaceNetwork
 from bauta.recognizers.networks.families import build_network
+from bauta.recognizers.onnx_judge import OnnxEmbedding
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.losses import (
     AttributeHead,
@@ -31,7 +32,8 @@ class Model(nn.Module):
             recipe.family, size=recipe.size, embedding=recipe.embedding, options=recipe.network
         )
         if recipe.start:
-            self.network.start_from(get_surrogate(recipe.start).network)
+            elder = get_surrogate(recipe.start).network
+            self.network.start_from(elder.graph if isinstance(elder, OnnxEmbedding) else elder)
         if losses.identity:
             self.identity = MarginHead(
                 losses.head, people, recipe.embedding, margin=losses.margin, scale=losses.scale

@@ -66,6 +66,9 @@ class Schedule:
         clip: largest norm of the gradient.
         per_person: at least this many faces of a labelled person come together in a batch, as
             triplets need; 1 for plain shuffling.
+        attack: largest change in grey levels by which faces are changed against the network in
+            training (see :mod:`bauta.training.attack`); 0 for none.
+        attacked: share of the faces that are.
 
     """
 
@@ -77,11 +80,15 @@ class Schedule:
     ema: float = 0.999
     clip: float = 5.0
     per_person: int = 1
+    attack: float = 0.0
+    attacked: float = 0.5
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.epochs < 1 or self.batch < 2:
             raise UsageError("epochs must be at least 1, and batch at least 2")
+        if self.attack < 0 or not 0 <= self.attacked <= 1:
+            raise UsageError("attack must not be negative, and attacked lie between 0 and 1")
 
 
 @dataclass(frozen=True, kw_only=True)

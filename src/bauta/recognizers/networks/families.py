@@ -8,7 +8,7 @@ from typing import Any
 
 from bauta.errors import RegistryError, UsageError
 from bauta.recognizers.networks.blocks import FaceNetwork
-from bauta.recognizers.networks.dlib_family import TrainableDlib
+from bauta.recognizers.networks.continued import TrainableDlib, TrainableMs1m
 from bauta.recognizers.networks.ghost import GhostFaceNet
 from bauta.recognizers.networks.inception import Inception
 from bauta.recognizers.networks.ir_resnet import IrResNet
@@ -19,6 +19,7 @@ FAMILIES: Mapping[str, Callable[..., FaceNetwork]] = MappingProxyType(
     {
         "ir-resnet": IrResNet,
         "mobilefacenet": TrainableMobileFaceNet,
+        "mobilefacenet-relu": TrainableMs1m,
         "dlib-resnet": TrainableDlib,
         "inception": Inception,
         "ghost": GhostFaceNet,

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from bauta.recognizers.networks.blocks import ConvNorm, DepthwiseHead, FaceNetwork
+from bauta.errors import UsageError
+from bauta.recognizers.networks.blocks import ConvNorm, DepthwiseHead, FaceNetwork, fold_norms
+from bauta.recognizers.networks.onnx_graph import OnnxGraph
 
 #: The paper's bottlenecks: expansion, channels, repeats, stride of the first.
 BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
@@ -73,3 +76,30 @@ class TrainableMobileFaceNet(FaceNetwork):
         """See :meth:`FaceNetwork.body`."""
         out: Tensor = self.head(self.layers(x))
         return out
+
+    def features(self, x: Tensor) -> Tensor:
+        """See :meth:`FaceNetwork.features`."""
+        out: Tensor = self.head.pool(self.layers(self.normalised(x))).flatten(1)
+        return out
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        """See :meth:`FaceNetwork.output_layer`."""
+        return self.head.output
+
+    @torch.no_grad()
+    def start_from(self, network: nn.Module) -> None:
+        """See :meth:`FaceNetwork.start_from`: an ONNX file of this layout, but for the last layer.
+
+        Such files have their batch norms folded, so they are folded here as well.
+        """
+        fold_norms(self.eval())
+        mine = [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.PReLU)]
+        theirs = network.weights(("Conv", "PRelu")) if isinstance(network, OnnxGraph) else []
+        for module, values in zip(mine, theirs, strict=False):
+            for own, other in zip(module.parameters(), values, strict=False):
+                if own.numel() != other.numel():
+                    raise UsageError("family mobilefacenet cannot start from another layout")
+                own.copy_(other.view_as(own))
+        if len(theirs) < len(mine):
+            raise UsageError("family mobilefacenet can only start from an ONNX file of its layout")

@@ -19,6 +19,8 @@ from bauta.errors import WeightsError
 
 #: Bottlenecks as (expansion, channels, repeats, first stride).
 _BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
+#: Numbers before the last layer.
+FEATURES = 512
 #: Input normalisation after division by 255 (ImageNet's).
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -59,22 +61,26 @@ class MobileFaceNet(nn.Module):
                 blocks.append(_Bottleneck(channels, width, expansion, first))
                 channels = width
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Conv2d(128, 512, 1)
-        self.pool = nn.Conv2d(512, 512, 7, groups=512)
-        self.output = nn.Conv2d(512, 128, 1)
-        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1))
+        self.head = nn.Conv2d(128, FEATURES, 1)
+        self.pool = nn.Conv2d(FEATURES, FEATURES, 7, groups=FEATURES)
+        self.output = nn.Linear(FEATURES, 128)
+        self.register_buffer("mean", 255 * torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed crops; see the class."""
+        return F.normalize(self.output(self.features(x)).float())
+
+    def features(self, x: Tensor) -> Tensor:
+        """Map (B, 3, 112, 112) RGB 0-255 to the (B, 512) numbers before the last layer."""
         x = (x - self.mean) / self.std
         x = F.relu6(self.stem(x))
         x = F.relu(self.stem_depthwise(x))
         x = F.relu(self.stem_pointwise(x))
         x = self.blocks(x)
         x = F.relu6(self.head(x))
-        x = self.output(self.pool(x)).flatten(1)
-        return F.normalize(x.float())
+        out: Tensor = self.pool(x).flatten(1)
+        return out
 
     @classmethod
     def load(cls, path: Path) -> MobileFaceNet:
@@ -85,18 +91,20 @@ class MobileFaceNet(nn.Module):
 
         """
         network = cls()
-        convs = {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+        layers = {
+            name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)
+        }
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             for name, (weight, norm) in _layer_names().items():
-                _fill(convs[name], state, weight, norm)
+                _fill(layers[name], state, weight, norm)
         except (KeyError, RuntimeError, TypeError, EOFError, UnpicklingError) as error:
             raise WeightsError(f"{path} does not hold a MobileFaceNet: {error}") from error
         return network.eval().requires_grad_(False)
 
 
 def _layer_names() -> dict[str, tuple[str, str]]:
-    """For each of our convolutions, the file's names of the convolution and of its batch norm."""
+    """For each of our layers, the file's names of the layer and of its batch norm."""
     names = {
         "stem": ("conv1.0", "conv1.1"),
         "stem_depthwise": ("dw_conv.depthwise", "dw_conv.bn1"),
@@ -113,11 +121,14 @@ def _layer_names() -> dict[str, tuple[str, str]]:
     return names
 
 
-def _fill(conv: nn.Conv2d, state: Mapping[str, Tensor], weight: str, norm: str) -> None:
-    """Fold the batch norm that follows a convolution into its weights."""
+def _fill(
+    layer: nn.Conv2d | nn.Linear, state: Mapping[str, Tensor], weight: str, norm: str
+) -> None:
+    """Fold the batch norm that follows a layer into its weights."""
     scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + 1e-5)
     bias = state.get(f"{weight}.bias", torch.zeros_like(scale)) - state[f"{norm}.running_mean"]
-    assert conv.bias is not None
+    assert layer.bias is not None
     with torch.no_grad():
-        conv.weight.copy_(state[f"{weight}.weight"] * scale.view(-1, 1, 1, 1))
-        conv.bias.copy_(bias * scale + state[f"{norm}.bias"])
+        kernel = state[f"{weight}.weight"] * scale.view(-1, 1, 1, 1)
+        layer.weight.copy_(kernel.view_as(layer.weight))
+        layer.bias.copy_(bias * scale + state[f"{norm}.bias"])

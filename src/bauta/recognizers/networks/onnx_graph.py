@@ -102,6 +102,14 @@ class OnnxGraph(nn.Module):
         rows = [self._compute(image) for image in torch.split(images, 1)]
         return tuple(torch.cat(column) for column in zip(*rows, strict=True))
 
+    def weights(self, operators: Sequence[str]) -> list[tuple[Tensor, ...]]:
+        """Constants of these operators' nodes, node by node in the order of computation."""
+        nodes = [step.node for step in self._steps if step.node.operator in operators]
+        return [
+            tuple(getattr(self, self._slots[name]) for name in node.inputs if name in self._slots)
+            for node in nodes
+        ]
+
     def _settle(self, file: OnnxFile) -> None:
         """Find out about batches, and fix all shapes that do not depend on them."""
         pair = torch.rand((2, *self.shape), generator=torch.Generator().manual_seed(0)) * 2 - 1
