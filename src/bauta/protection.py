@@ -72,7 +72,7 @@ def protect(
         options: fields of :class:`Settings`.
 
     Returns:
-        The report; ``report.verdict`` is "protected", "recognisable" or "unjudged".
+        The report; ``report.verdict`` is "protected", "weakened", "recognisable" or "unjudged".
 
     Raises:
         NoFaceError: no face was found; nothing was written.

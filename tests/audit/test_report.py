@@ -96,7 +96,7 @@ class Page(HTMLParser):
 
 
 def score(*, independent: bool = True, after: float = 0.2) -> Score:
-    return Score("judge", independent, 1.0, after, 0.8, 0.01)
+    return Score("judge", independent, 1.0, after, 0.8, 0.01, float(after >= 0.8))
 
 
 def face(*scores: Score, number: int = 1, chosen: bool = True) -> FaceReport:
@@ -307,7 +307,7 @@ def test_verdicts_in_words(
 
 def test_numbers_that_are_none(make: Callable[..., PhotoReport], tmp_path: Path) -> None:
     nan, inf = float("nan"), float("inf")
-    made = make(replace(face(Score("j", True, nan, nan, 0.8, nan)), psnr=inf, ssim=nan))
+    made = make(replace(face(Score("j", True, nan, nan, 0.8, nan, nan)), psnr=inf, ssim=nan))
     made = replace(
         made,
         psnr=inf,

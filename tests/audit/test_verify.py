@@ -153,7 +153,9 @@ def test_one_recognised_photo_among_several_is_enough(
     ],
 )
 def test_only_independent_judges_decide(scores: list[tuple[bool, float]], verdict: str) -> None:
-    rows = tuple(Score("j", free, 1.0, after, 0.5, 0.01) for free, after in scores)
+    rows = tuple(
+        Score("j", free, 1.0, after, 0.5, 0.01, float(not after < 0.5)) for free, after in scores
+    )
     face = FaceReport(1, (0, 0, 9, 9), True, True, 40.0, 0.9, rows)
     assert face.verdict == verdict
 
@@ -245,3 +247,43 @@ def test_a_pupil_of_a_surrogate_is_not_independent(files: tuple[Path, Path]) -> 
     assert [score.independent for face in report.faces for score in face.scores] == [False]
     report = verify(*files, judges=[Pupil("pupil", says=0.1)], surrogates={"other-net"})
     assert [score.independent for face in report.faces for score in face.scores] == [True]
+
+
+@pytest.mark.parametrize(
+    ("matches", "verdicts"),
+    [
+        (0.0, ("protected", "protected")),
+        (0.05, ("protected", "recognisable")),
+        (0.3, ("weakened", "recognisable")),
+        (0.5, ("weakened", "recognisable")),
+        (0.51, ("recognisable", "recognisable")),
+        (math.nan, ("recognisable", "recognisable")),
+    ],
+)
+def test_estimates_have_a_middle_and_measurements_have_none(
+    matches: float, verdicts: tuple[str, str]
+) -> None:
+    for estimated, verdict in zip((True, False), verdicts, strict=True):
+        score = Score("j", True, 1.0, 0.6, 0.5, 0.01, matches, estimated)
+        assert score.verdict == verdict
+        assert score.hidden == (verdict == "protected")
+        assert FaceReport(1, (0, 0, 9, 9), True, True, 40.0, 0.9, (score,)).verdict == verdict
+
+
+def test_other_photos_are_estimated_from_genuine_pairs(files: tuple[Path, Path]) -> None:
+    """At .8 to the original and a threshold of .5, photos at .625 and above still match."""
+
+    class Knows(Eye):
+        @property
+        def thresholds(self) -> dict[str, Threshold]:  # type: ignore[override]  # of the test
+            genuine = (0.4, 0.6, 0.65, 0.7, 0.9)
+            return {"far-1%": Threshold(0.5, 0.01, 0.9, "test", "test", genuine)}
+
+    report = verify(*files, judges=[Knows(says=0.8)])
+    (score,) = report.faces[0].scores
+    assert score.matches == pytest.approx(0.625, abs=0.01)  # between the quantiles 25 % and 50 %
+    assert score.estimated
+    assert report.estimated
+    hidden = verify(*files, judges=[Knows(says=0.45)])
+    assert hidden.faces[0].scores[0].matches == 0
+    assert hidden.verdict == "protected"

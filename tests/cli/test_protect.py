@@ -321,14 +321,14 @@ def test_names_are_only_names(bauta: Run, portrait: Path, name: str) -> None:
     assert f"{name}-2.jpg" in missing.stderr
 
 
-def test_recognisable_photo_is_exit_code_1(
+def test_recognisable_photo_is_said_to_be(
     bauta: Run, portrait: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judge = zoo.get_recognizer("dlib-native")
     monkeypatch.setattr(type(judge), "network_id", "somebody else's")
     monkeypatch.setattr(type(judge), "threshold", -3.0)
     result = bauta("protect", portrait, *FAST)
-    assert result.exit_code == 1
+    assert result.exit_code == 0  # the photo was written; `bauta verify` ends with 1
     assert "me-protected.jpg: STILL RECOGNISABLE" in result.stdout
     assert "--preset strong" in result.stdout
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bauta.errors import WeightsError
@@ -78,3 +79,21 @@ def test_a_broken_file_is_named_with_what_to_do(own: Path, text: str):
 def test_tables_cannot_be_changed_by_accident(own: Path):
     with pytest.raises(TypeError):
         thresholds_of("dlib")["far-1%"] = row(0)  # type: ignore[index]  # read-only is the point
+
+
+@pytest.mark.parametrize("name", ["dlib-native", "loose-dlib", "mobilefacenet-ms1m"])
+def test_fewer_other_photos_match_the_less_alike_a_copy_is(own: Path, name: str):
+    limit = thresholds_of(name)["far-1%"]
+    assert list(limit.genuine) == sorted(limit.genuine)
+    # An unchanged copy is matched as genuine pairs are, but for the coarse lowest step.
+    assert limit.other_photos(1.0) == pytest.approx(limit.tar, abs=0.03)
+    shares = [limit.other_photos(s) for s in np.linspace(limit.similarity, 1, 9)]
+    assert shares == sorted(shares)
+    assert shares[0] == 0
+    assert limit.other_photos(limit.similarity - 0.01) == 0
+
+
+def test_without_genuine_pairs_it_is_all_or_nothing():
+    limit = row(0.5)
+    assert [limit.other_photos(s) for s in (0.49, 0.5, 1.0)] == [0, 1, 1]
+    assert limit.other_photos(float("nan")) == 1

@@ -492,3 +492,19 @@ def test_nothing_is_printed(
     download()
     fetch("small")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_brought_by_hand_is_asked_for_and_checked(
+    offline: None, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_hand = make_record(source="hand", url=None, obtain="carry small.bin, then fetch --from")
+    monkeypatch.setattr(weights, "_RECORDS", {"small": by_hand})
+    with pytest.raises(WeightsError, match=r"does not download it. Run: carry small.bin"):
+        fetch("small")
+    put(tmp_path / "stick", b"something else")
+    with pytest.raises(WeightsError, match="expected sha256"):
+        fetch("small", from_dir=tmp_path / "stick")
+    assert list(folder.iterdir()) == []
+    put(tmp_path / "stick")
+    assert fetch("small", from_dir=tmp_path / "stick") == folder / "small.bin"
+    assert fetch("small") == folder / "small.bin"

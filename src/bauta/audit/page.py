@@ -38,6 +38,7 @@ class _Words(NamedTuple):
 
 _PHOTO = {
     "protected": _Words("good", "✓", "Protected"),
+    "weakened": _Words("open", "~", "Partly hidden"),
     "recognisable": _Words("bad", "✕", "Still recognisable"),
     "unjudged": _Words("open", "?", "No independent judge could tell"),
     "unchosen": _Words("open", "–", "No face was chosen"),
@@ -49,11 +50,13 @@ _FACE = _PHOTO | {
 _SCORE = {
     "lost": _Words("good", "✓", "No longer recognised"),
     "informs": _Words("muted", "✓", "No longer recognised"),
+    "some": _Words("open", "~", "Some photos still match"),
     "kept": _Words("bad", "✕", "Still recognised"),
     "never": _Words("open", "–", "Not recognised, nor was the original"),
 }
 _SENTENCES = {
     "protected": "None of the independent judges takes a chosen face for the same person any more.",
+    "weakened": "At least one judge still takes some other photos for the person of face {}.",
     "recognisable": "At least one judge still takes face {} for the same person.",
     "unjudged": "Whether the protection holds is unknown: every judge took part in making it, or "
     "did not know the person before either.",
@@ -134,7 +137,7 @@ def _photo(number: int, report: PhotoReport, side: int) -> _Html:
     before, after = _pixels(report)
     small = scaled(before, side)
     kind = _kind(report)
-    failed = [str(f.number) for f in report.faces if f.chosen and f.verdict == "recognisable"]
+    failed = [str(f.number) for f in report.faces if f.chosen and f.verdict == report.verdict]
     height, width = before.shape[:2]
     marked = report.faces if len(report.faces) > 1 else ()
     return _fill(
@@ -264,14 +267,17 @@ def _score(score: Score, low: float, high: float) -> _Html:
         after=_similarity(score.after),
         threshold=_similarity(score.threshold),
         far=f"FAR {100 * score.far:.2g} %" if math.isfinite(score.far) else "",
+        matches=f"{100 * score.matches:.0f} %" if math.isfinite(score.matches) else "",
         plot=_plot(score, low, high),
         **_SCORE[_outcome(score)]._asdict(),
     )
 
 
 def _outcome(score: Score) -> str:
-    if not score.hidden:
+    if score.verdict == "recognisable":
         return "kept"
+    if score.verdict == "weakened":
+        return "some"
     if score.before < score.threshold:
         return "never"
     return "lost" if score.independent else "informs"

@@ -18,7 +18,11 @@ from bauta.faces.face import Face
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge, similarity_matrix
 
-Verdict = Literal["protected", "recognisable", "unjudged"]
+Verdict = Literal["protected", "weakened", "recognisable", "unjudged"]
+
+#: Where it is estimated how many of a person's other photos still match: the largest shares for a
+#: face that counts as protected, and for one that counts as weakened.
+PROTECTED, WEAKENED = 0.05, 0.5
 
 #: What faces are compared with.
 _OTHERS = "the other photos"
@@ -37,6 +41,9 @@ class Score:
         after: similarity of the protected face to it.
         threshold: similarity from which the judge takes two faces for one person.
         far: false accept rate at that threshold.
+        matches: share of the person's other photos that the judge still takes for the person:
+            measured on those that were given, else estimated from the similarity to the original.
+        estimated: which of the two.
 
     """
 
@@ -46,11 +53,20 @@ class Score:
     after: float
     threshold: float
     far: float
+    matches: float
+    estimated: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it means for the person: one photo that is known to match is enough to be found."""
+        if self.matches <= (PROTECTED if self.estimated else 0):
+            return "protected"
+        return "weakened" if self.estimated and self.matches <= WEAKENED else "recognisable"
 
     @property
     def hidden(self) -> bool:
-        """Whether the judge no longer takes the protected face for the person."""
-        return self.after < self.threshold
+        """Whether the judge no longer takes other photos for the same person, or hardly any."""
+        return self.verdict == "protected"
 
     @property
     def decides(self) -> bool:
@@ -88,9 +104,12 @@ class FaceReport:
         Where there are none, a surrogate that still recognises the person is telling all the same.
         """
         deciding = [score for score in self.scores if score.decides]
-        if any(not score.hidden for score in deciding or self.scores):
+        said = {score.verdict for score in deciding or self.scores}
+        if "recognisable" in said:
             return "recognisable"
-        return "protected" if deciding else "unjudged"
+        if not deciding:
+            return "unjudged"
+        return "weakened" if "weakened" in said else "protected"
 
 
 @dataclass(frozen=True)
@@ -123,10 +142,15 @@ class PhotoReport:
     notes: tuple[str, ...] = ()
 
     @property
+    def estimated(self) -> bool:
+        """Whether the shares of other photos are estimated, as none were given."""
+        return self.reference == _ITSELF
+
+    @property
     def verdict(self) -> Verdict:
         """The worst verdict among the chosen faces."""
         verdicts = {face.verdict for face in self.faces if face.chosen}
-        for verdict in ("recognisable", "unjudged"):
+        for verdict in ("recognisable", "unjudged", "weakened"):
             if verdict in verdicts:
                 return verdict
         return "protected"
@@ -165,6 +189,8 @@ def _face_json(face: FaceReport) -> dict[str, Any]:
                 "after": _finite(score.after),
                 "threshold": _finite(score.threshold),
                 "far": _finite(score.far),
+                "matches": _finite(score.matches),
+                "estimated": score.estimated,
                 "hidden": score.hidden,
             }
             for score in face.scores
@@ -280,17 +306,28 @@ def _scores(
         threshold = judge.thresholds["far-1%"] if judge.thresholds else None
         for index in range(len(known)):
             same = _same_person(to_original[index], judge.threshold) if references.faces else index
+            left = to_protected[index, same]
             rows[index].append(
                 Score(
                     judge=judge.name,
                     independent=judge.lineage.isdisjoint(surrogates),
                     before=round(float(to_original[index, same].max()), 4),
-                    after=round(float(to_protected[index, same].max()), 4),
+                    after=round(float(left.max()), 4),
                     threshold=round(judge.threshold, 4),
                     far=threshold.far if threshold else math.nan,
+                    matches=_matches(left, judge, measured=bool(references.faces)),
+                    estimated=not references.faces,
                 )
             )
     return rows
+
+
+def _matches(similarities: NDArray[np.float64], judge: Judge, *, measured: bool) -> float:
+    """Share of other photos that still match; if there are none, what the original tells."""
+    if measured or not judge.thresholds:
+        # Undefined similarities count as matches.
+        return float(np.mean(~(similarities < judge.threshold)))
+    return judge.thresholds["far-1%"].other_photos(round(float(similarities.max()), 4))
 
 
 def _same_person(similarities: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:

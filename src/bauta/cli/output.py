@@ -25,6 +25,7 @@ if not out.is_terminal:
 
 _VERDICTS = {
     "protected": "[green]protected[/]",
+    "weakened": "[yellow]partly hidden: some other photos still match[/]",
     "recognisable": "[red]STILL RECOGNISABLE[/]",
     "unjudged": "[yellow]unknown: no independent judge[/]",
 }
@@ -70,12 +71,13 @@ def print_report(report: PhotoReport) -> None:
     """Print one photo's verdict, its table, and what the reader should know."""
     out.print(f"[bold]{escape(report.protected.name)}[/]: {_VERDICTS[report.verdict]}")
     table = Table(box=None, padding=(0, 2), header_style="bold")
-    for title in ("face", "judge", "before", "after", "threshold (FAR)", "verdict"):
-        justify: JustifyMethod = "right" if title in ("before", "after") else "left"
+    numbers = ("before", "after", "other photos")
+    for title in ("face", "judge", "before", "after", "threshold (FAR)", "other photos", "verdict"):
+        justify: JustifyMethod = "right" if title in numbers else "left"
         table.add_column(title, justify=justify, no_wrap=title == "judge")
     for face in report.faces:
         for index, score in enumerate(face.scores):
-            table.add_row(*_row(face, score, first=index == 0))
+            table.add_row(*_row(face, score, first=index == 0, about=report.estimated))
     out.print(table)
     sizes = " -> ".join(f"{size / 1000:,.0f} kB" for size in report.sizes)
     out.print(
@@ -84,14 +86,20 @@ def print_report(report: PhotoReport) -> None:
     )
     for note in report.notes:
         out.print(f"[yellow]note:[/] {escape(note)}")
-    if report.verdict == "recognisable":
+    if report.estimated:
+        out.print(
+            "[dim]other photos: the share of this person's other photos that still match, "
+            "estimated; --other PHOTO measures it[/]"
+        )
+    if report.verdict in ("recognisable", "weakened"):
         out.print(
             "[yellow]try:[/] --preset strong, or a larger --epsilon (12 shows to a trained eye)"
         )
 
 
-def _row(face: FaceReport, score: Score, *, first: bool) -> list[str]:
-    verdict = "[green]hidden[/]" if score.hidden else "[red]recognised[/]"
+def _row(face: FaceReport, score: Score, *, first: bool, about: bool) -> list[str]:
+    words = {"protected": "[green]hidden[/]", "weakened": "[yellow]partly hidden[/]"}
+    verdict = words.get(score.verdict, "[red]recognised[/]")
     if not face.chosen:
         verdict = "[dim]not chosen[/]"
     elif not score.independent:
@@ -102,5 +110,6 @@ def _row(face: FaceReport, score: Score, *, first: bool) -> list[str]:
         f"{score.before:.3f}",
         f"{score.after:.3f}",
         f"{score.threshold:.3f} ({score.far:.1%})",
+        f"{'~' if about else ''}{score.matches:.0%} match",
         verdict,
     ]

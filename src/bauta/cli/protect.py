@@ -115,7 +115,7 @@ def protect_command(
     """Protect the faces of photos from face recognition; people see them as before.
 
     Originals are never changed. Location, serial numbers, thumbnails and maker notes are removed
-    unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed or stays recognisable,
+    unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed,
     2 bad usage.
     """
     from bauta.audit.report import report_files
@@ -155,7 +155,7 @@ def protect_command(
         print_json({"photos": [r.to_json() for r in reports], "failures": failures})
     else:
         _say_goodbye(reports, keep_metadata=keep_metadata)
-    if failures or any(r.verdict == "recognisable" for r in reports):
+    if failures:
         raise typer.Exit(1)
 
 

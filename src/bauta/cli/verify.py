@@ -15,6 +15,8 @@ Examples:
   bauta verify me.jpg me-protected.jpg
 
   bauta verify me.jpg me-protected.jpg --other me-last-year.jpg --report proof.html
+
+  bauta verify me.jpg me-blurred.jpg --surrogate none
 """
 
 
@@ -30,7 +32,11 @@ def verify_command(
     ] = None,
     surrogate: Annotated[
         list[str] | None,
-        typer.Option(help="Recognizer that made the protection, and so does not count."),
+        typer.Option(
+            help="Recognizer that made the protection, so that neither it nor its kin counts; "
+            "default: all that bauta protect makes masks on by itself. [bold]none[/] for a copy "
+            "that was not made by recognizers."
+        ),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both.")
@@ -44,11 +50,12 @@ def verify_command(
     """
     from bauta.audit.report import write_report
     from bauta.audit.verify import verify
-    from bauta.recognizers.zoo import default_judges, get_recognizer
+    from bauta.recognizers.zoo import default_judges, every_default_surrogate, get_recognizer
 
     with usage_errors():
         judges = [get_recognizer(name) for name in judge or default_judges()]
-        made_by = {part for name in surrogate or () for part in get_recognizer(name).lineage}
+        makers = [name for name in surrogate or every_default_surrogate() if name != "none"]
+        made_by = {part for name in makers for part in get_recognizer(name).lineage}
         result = verify(original, protected, judges=judges, others=other or (), surrogates=made_by)
         if report:
             write_report([result], report)

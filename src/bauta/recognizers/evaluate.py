@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from bauta.recognizers.thresholds import Threshold
 FARS = {"far-1%": 0.01, "far-0.1%": 0.001}
 #: Name of the threshold at which both kinds of error are as frequent.
 EQUAL_ERROR = "equal-error"
+#: Quantiles of genuine similarities that are kept with a threshold, ends included.
+_QUANTILES = 21
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,11 @@ def threshold_at(
     threshold = math.ceil(middle * 1e4) / 1e4
     while threshold <= refused:
         threshold += 1e-4
-    return _threshold(threshold, similarities, same, data, command)
+    found = _threshold(threshold, similarities, same, data, command)
+    if not same.any():
+        return found
+    genuine = np.quantile(similarities[same], np.linspace(0, 1, _QUANTILES)).round(3)
+    return replace(found, genuine=tuple(genuine.tolist()))
 
 
 def equal_error_threshold(

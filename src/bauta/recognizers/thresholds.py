@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
+
+import numpy as np
 
 from bauta.errors import WeightsError
 from bauta.media import atomic_write
@@ -25,6 +30,8 @@ class Threshold:
         tar: share of genuine pairs accepted there.
         data: data and pairs it was measured on.
         command: how to measure it again.
+        genuine: similarities of genuine pairs, as evenly spaced quantiles from the least to the
+            largest; empty if they were not kept.
 
     """
 
@@ -33,6 +40,25 @@ class Threshold:
     tar: float
     data: str
     command: str
+    genuine: tuple[float, ...] = ()
+
+    def other_photos(self, similarity: float) -> float:
+        """Share of a person's other photos that are expected to be accepted.
+
+        A photo at similarity g to the original is at about s g to a copy that is at s to it, as
+        the projection of the copy's embedding is (docs/results/recognizers.md says how well this
+        holds). Where no genuine pairs were kept it is all or nothing.
+
+        Args:
+            similarity: of the copy to the original.
+
+        """
+        if similarity < self.similarity:
+            return 0.0
+        if not self.genuine or math.isnan(similarity):
+            return 1.0
+        shares = np.linspace(0, 1, len(self.genuine))
+        return float(1 - np.interp(self.similarity / similarity, self.genuine, shares))
 
 
 def user_file() -> Path:
@@ -70,14 +96,24 @@ def thresholds_of(name: str) -> Mapping[str, Threshold]:
 def _parse(text: str, source: str = "package") -> dict[str, dict[str, Threshold]]:
     try:
         return {
-            recognizer: {name: Threshold(**values) for name, values in table.items()}
+            recognizer: {name: _threshold(values) for name, values in table.items()}
             for recognizer, table in json.loads(text).items()
         }
     except (ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"{source}: not a table of thresholds ({error}); delete it") from error
 
 
+def _threshold(values: Mapping[str, Any]) -> Threshold:
+    return Threshold(**{**values, "genuine": tuple(map(float, values.get("genuine", ())))})
+
+
+def _plain(threshold: Threshold) -> dict[str, Any]:
+    return {name: value for name, value in asdict(threshold).items() if value != ()}
+
+
 def to_json(tables: Mapping[str, Mapping[str, Threshold]]) -> str:
     """Return the text form of threshold tables, as the files hold it."""
-    plain = {n: {k: asdict(t) for k, t in table.items()} for n, table in sorted(tables.items())}
-    return json.dumps(plain, indent=2) + "\n"
+    plain = {n: {k: _plain(t) for k, t in table.items()} for n, table in sorted(tables.items())}
+    text = json.dumps(plain, indent=2) + "\n"
+    # Lists of numbers on one line each.
+    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), text)
