@@ -85,8 +85,8 @@ def test_tables_cannot_be_changed_by_accident(own: Path):
 def test_fewer_other_photos_match_the_less_alike_a_copy_is(own: Path, name: str):
     limit = thresholds_of(name)["far-1%"]
     assert list(limit.genuine) == sorted(limit.genuine)
-    # An unchanged copy is matched as genuine pairs are, but for the coarse lowest step.
-    assert limit.other_photos(1.0) == pytest.approx(limit.tar, abs=0.03)
+    # An unchanged copy is matched as genuine pairs are, within the coarse lowest step.
+    assert limit.other_photos(1.0) == pytest.approx(limit.tar, abs=0.05)
     shares = [limit.other_photos(s) for s in np.linspace(limit.similarity, 1, 9)]
     assert shares == sorted(shares)
     assert shares[0] == 0
