@@ -428,6 +428,15 @@ def test_fetch_copies_from_a_folder(offline: None, folder: Path, tmp_path: Path)
     assert told[-1] == (len(CONTENT), len(CONTENT))
 
 
+def test_fetch_copies_a_file_of_any_name(offline: None, folder: Path, tmp_path: Path) -> None:
+    other = put(tmp_path / "stick").rename(tmp_path / "model.pt")
+    assert fetch("small", from_dir=other) == folder / "small.bin"
+    put(tmp_path / "stick", b"something else").rename(other)
+    (folder / "small.bin").unlink()
+    with pytest.raises(WeightsError, match="expected sha256"):
+        fetch("small", from_dir=other)
+
+
 def test_fetch_from_a_folder_checks_the_content(
     offline: None, folder: Path, tmp_path: Path
 ) -> None:

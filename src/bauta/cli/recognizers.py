@@ -79,7 +79,8 @@ Examples:
 def fetch_command(
     names: Annotated[list[str], typer.Argument(help="Names out of `bauta recognizers list`.")],
     from_dir: Annotated[
-        Path | None, typer.Option("--from", help="Take the files from this folder, offline.")
+        Path | None,
+        typer.Option("--from", help="Take the files from this folder, or this very file, offline."),
     ] = None,
     accept_noncommercial: Annotated[
         bool, typer.Option(help="Accept licences that forbid commercial use.")

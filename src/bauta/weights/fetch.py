@@ -51,7 +51,8 @@ def fetch(
 
     Args:
         name: name of a weight record.
-        from_dir: folder to copy the file from, under its publisher's name; no network then.
+        from_dir: folder to copy the file from, under its publisher's name, or the file itself,
+            under any; no network then.
         accept_noncommercial: confirms that weights whose licence forbids commercial use are
             wanted all the same.
         progress: called with (bytes done, bytes in all or None) as the file grows.
@@ -83,7 +84,8 @@ def fetch(
         verify(found, row)
         return found
     if from_dir is not None:
-        fill = partial(_copy, source=from_dir / row.filename, progress=progress)
+        source = from_dir if from_dir.is_file() else from_dir / row.filename
+        fill = partial(_copy, source=source, progress=progress)
     else:
         fill = partial(_download, row=row, url=row.url or "", progress=progress)
     return _install(row, target, fill)
