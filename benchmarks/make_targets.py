@@ -5,7 +5,8 @@ space of dlib and mobilefacenet-ms1m finds ten groups. A target is the global me
 deviation from it, stretched to the deviation that a person has: an average of about 200 people, as
 far from the crowd as a person is. Ten vectors per recognizer are all that is kept.
 
-python benchmarks/make_targets.py ../shared/data/lfw dlib mobilefacenet-ms1m loose-dlib
+python benchmarks/make_targets.py ../shared/data/lfw dlib mobilefacenet-ms1m loose-dlib \
+    tight-dlib tight-ms1m tight-judge
 """
 
 from __future__ import annotations

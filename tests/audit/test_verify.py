@@ -165,7 +165,7 @@ def test_surrogates_do_not_judge_under_any_name(files: tuple[Path, Path]) -> Non
     report = verify(*files, judges=team, surrogates={"net-1"})
     assert [score.independent for score in report.faces[0].scores] == [False, False]
     assert len(report.notes) == 1
-    assert "bauta recognizers fetch mobilefacenet-ms1m" in report.notes[0]
+    assert "--judge, such as tight-judge" in report.notes[0]
     team = [Eye("mine", says=0.9, network="net-1"), Eye("free", says=0.1, network="net-2")]
     report = verify(*files, judges=team, surrogates={"net-1"})
     assert [score.after for score in report.faces[0].scores] == pytest.approx([0.9, 0.1], abs=1e-4)

@@ -28,9 +28,10 @@ def test_photo_is_written_beside_the_original(bauta: Run, portrait: Path) -> Non
     assert sorted(p.name for p in Path().iterdir()) == ["me-protected.jpg", "me.jpg"]
     assert portrait.read_bytes() == before
     assert result.stderr == ""
-    assert "me-protected.jpg: unknown: no independent judge" in result.stdout
-    assert "bauta recognizers fetch mobilefacenet-ms1m" in result.stdout
-    assert "hidden (surrogate)" in result.stdout
+    assert "me-protected.jpg: " in result.stdout
+    assert "hidden (surrogate)" in result.stdout  # dlib's own library
+    assert "tight-judge" in result.stdout  # the independent one
+    assert "--other PHOTO measures it" in result.stdout
 
 
 def test_json_is_one_document_and_nothing_else(
@@ -44,13 +45,15 @@ def test_json_is_one_document_and_nothing_else(
     data = parsed(result)
     assert data["failures"] == []
     (photo,) = data["photos"]
-    assert photo["verdict"] == "unjudged"
+    assert photo["verdict"] in ("weakened", "recognisable")
     assert photo["settings"]["preset"] == "fast"
-    assert photo["settings"]["surrogates"] == ["dlib"]
+    assert photo["settings"]["surrogates"] == ["loose-dlib", "tight-dlib"]
     (face,) = photo["faces"]
-    (score,) = face["scores"]
+    score, stranger = face["scores"]
     assert (score["judge"], score["independent"], score["hidden"]) == ("dlib-native", False, True)
     assert score["after"] < score["threshold"] < score["before"]
+    assert (score["matches"], score["estimated"]) == (0, True)
+    assert (stranger["judge"], stranger["independent"]) == ("tight-judge", True)
     assert photo["protected"] == "me-protected.jpg"
     assert photo["bytes"]["protected"] == Path("me-protected.jpg").stat().st_size
     written = json.loads((tmp_path / "proof.json").read_text())["photos"]

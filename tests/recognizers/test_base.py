@@ -145,20 +145,28 @@ def test_without_thresholds_the_message_names_the_command():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_default_surrogates_do_not_judge(preset: str):
-    assert zoo.default_surrogates(preset) == ["dlib" if preset == "fast" else "loose-dlib"]
+    team = zoo.default_surrogates(preset)
+    assert team == ["loose-dlib", "tight-dlib", "tight-ms1m"][: 2 if preset == "fast" else 3]
     judges = zoo.default_judges()
     assert "dlib-native" in judges
-    assert not set(zoo.default_surrogates(preset)) & set(judges)
+    assert not set(team) & set(judges)
 
 
-def test_what_is_fetched_is_an_independent_judge(monkeypatch: pytest.MonkeyPatch):
-    here = ["dlib", "dlib-native", "loose-dlib", "mobilefacenet-ms1m"]
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_built_in_judge_is_kin_of_no_default_surrogate(preset: str):
+    assert zoo.BUILT_IN_JUDGE in zoo.default_judges()
+    judge = get_recognizer(zoo.BUILT_IN_JUDGE).lineage
+    assert judge == {zoo.BUILT_IN_JUDGE, "faceplugin"}
+    for name in zoo.default_surrogates(preset):
+        assert judge.isdisjoint(get_recognizer(name).lineage)
+
+
+def test_what_is_fetched_only_judges(monkeypatch: pytest.MonkeyPatch):
+    here = ["dlib", "dlib-native", "loose-dlib", "mobilefacenet-ms1m", "tight-judge"]
     monkeypatch.setattr(zoo, "installed", lambda: here)
-    assert zoo.default_judges() == ["dlib-native", "mobilefacenet-ms1m"]
+    assert zoo.default_judges() == ["dlib-native", "mobilefacenet-ms1m", "tight-judge"]
     for preset in PRESETS:
         assert "mobilefacenet-ms1m" not in zoo.default_surrogates(preset)
-        lineages = [zoo.lineage_of(name) for name in zoo.default_surrogates(preset)]
-        assert not any("mobilefacenet-ms1m" in lineage for lineage in lineages)
 
 
 def test_without_the_shipped_networks_dlib_is_the_surrogate(monkeypatch: pytest.MonkeyPatch):

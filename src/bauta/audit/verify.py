@@ -17,6 +17,7 @@ from bauta.faces.detect import find_faces, find_near
 from bauta.faces.face import Face
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge, similarity_matrix
+from bauta.recognizers.zoo import BUILT_IN_JUDGE
 
 Verdict = Literal["protected", "weakened", "recognisable", "unjudged"]
 
@@ -371,7 +372,7 @@ def _notes(faces: Sequence[FaceReport]) -> list[str]:
     if any(not any(s.independent for s in face.scores) for face in faces):
         notes.append(
             "Every judge at hand took part in making this protection, and nobody judges their own "
-            "work: run `bauta recognizers fetch mobilefacenet-ms1m` for an independent one."
+            f"work: name one that did not with --judge, such as {BUILT_IN_JUDGE}."
         )
     strangers = {(s.judge, f.number) for f in faces for s in f.scores if s.before < s.threshold}
     for judge, number in sorted(strangers):

@@ -28,10 +28,12 @@ from bauta.weights.records import locate, locate_record, records, shipped_names
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
 #: Default surrogates by preset, as chosen in docs/results/teams.md.
 _TEAMS = {
-    "fast": ("dlib",),
-    "balanced": ("loose-dlib",),
-    "strong": ("loose-dlib",),
+    "fast": ("loose-dlib", "tight-dlib"),
+    "balanced": ("loose-dlib", "tight-dlib", "tight-ms1m"),
+    "strong": ("loose-dlib", "tight-dlib", "tight-ms1m"),
 }
+#: Comes along to judge: its teacher taught no surrogate, so it is independent of all teams.
+BUILT_IN_JUDGE = "tight-judge"
 #: Name of the weight record that each recognizer needs.
 WEIGHTS_OF = {"dlib": "dlib-resnet", "dlib-native": "dlib-resnet"}
 
@@ -173,8 +175,8 @@ def _has_weights(name: str) -> bool:
 def default_surrogates(preset: str) -> list[str]:
     """Names of a preset's surrogates.
 
-    All of them come from dlib's weights, so that recognizers that are fetched have not taken part
-    and can judge.
+    They grew out of dlib and mobilefacenet-ms1m, so that the built-in judge and what is fetched
+    besides have not taken part and can judge.
     """
     here = installed()
     return [name for name in _TEAMS[preset] if name in here] or ["dlib"]
@@ -188,8 +190,8 @@ def every_default_surrogate() -> list[str]:
 def default_judges() -> list[str]:
     """Names of the recognizers that score by default, among what is installed.
 
-    A recognizer without thresholds cannot decide anything yet, and is left out; so are the default
+    A recognizer without thresholds cannot decide anything yet, and is left out; so are the shipped
     surrogates, who would only praise their own work, and dlib's port, which says what dlib says.
     """
-    others = {"dlib"}.union(*_TEAMS.values())
+    others = {"dlib"}.union(*_TEAMS.values(), shipped_names()) - {BUILT_IN_JUDGE}
     return [n for n in installed() if n not in others and "far-1%" in thresholds_of(n)]
