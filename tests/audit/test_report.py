@@ -282,6 +282,11 @@ def test_page_names_no_folder(make: Callable[..., PhotoReport], tmp_path: Path) 
     [
         ((face(score()),), "✓ Protected", "✓ No longer recognised"),
         ((face(score(after=0.9)),), "✕ Still recognisable", "✕ Still recognised"),
+        (
+            (face(replace(score(after=0.9), matches=0.3, estimated=True)),),
+            "~ Partly hidden",
+            "~ Some photos still match",
+        ),
         ((face(score(independent=False)),), "? No independent judge could tell", "took part"),
         ((face(),), "? No independent judge could tell", "No judge looked at this face."),
         ((face(score(), chosen=False),), "– No face was chosen", "Not chosen for protection"),

@@ -19,6 +19,8 @@ app = typer.Typer(
     help="Recognizers and detectors: what there is, under which licence, how good it is.",
     no_args_is_help=True,
 )
+#: What is said of a file that is not here, by its source.
+_MISSING = {"user": "[red]altered[/]", "hand": "[dim]by hand[/]"}
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -33,8 +35,7 @@ def list_command(json: _Json = False) -> None:
     for title in ("name", "kind", "here", "licence", "commercial use"):
         table.add_column(title)
     for row, here in rows:
-        missing = "[red]altered[/]" if row.source == "user" else "[dim]fetch[/]"
-        state = "[green]yes[/]" if here else missing
+        state = "[green]yes[/]" if here else _MISSING.get(row.source, "[dim]fetch[/]")
         use = "allowed" if row.commercial_use else "[red]no[/]"
         table.add_row(row.name, row.kind, state, escape(row.licence), use)
     out.print(table)
