@@ -77,7 +77,8 @@ def _bar(axis: Any, place: int, row: dict[str, Any], judge: str) -> None:
         error_kw={"linewidth": 0.8},
         height=0.7,
     )
-    axis.text(2, place, f"{value:.0f}", va="center", fontsize=7, color="white")
+    ink = "black" if _kin(row, judge) else "white"
+    axis.text(2, place, f"{value:.0f}", va="center", fontsize=7, color=ink)
 
 
 def _kin(row: dict[str, Any], judge: str) -> bool:
