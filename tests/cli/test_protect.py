@@ -29,7 +29,7 @@ def test_photo_is_written_beside_the_original(bauta: Run, portrait: Path) -> Non
     assert portrait.read_bytes() == before
     assert result.stderr == ""
     assert "me-protected.jpg: " in result.stdout
-    assert "hidden (surrogate)" in result.stdout  # dlib's own library
+    assert "(surrogate)" in result.stdout  # dlib's own library
     assert "tight-judge" in result.stdout  # the independent one
     assert "--other PHOTO measures it" in result.stdout
 
@@ -50,9 +50,10 @@ def test_json_is_one_document_and_nothing_else(
     assert photo["settings"]["surrogates"] == ["loose-dlib", "tight-dlib"]
     (face,) = photo["faces"]
     score, stranger = face["scores"]
-    assert (score["judge"], score["independent"], score["hidden"]) == ("dlib-native", False, True)
+    assert (score["judge"], score["independent"]) == ("dlib-native", False)
     assert score["after"] < score["threshold"] < score["before"]
-    assert (score["matches"], score["estimated"]) == (0, True)
+    assert score["estimated"]
+    assert 0 <= score["matches"] < 0.3
     assert (stranger["judge"], stranger["independent"]) == ("tight-judge", True)
     assert photo["protected"] == "me-protected.jpg"
     assert photo["bytes"]["protected"] == Path("me-protected.jpg").stat().st_size

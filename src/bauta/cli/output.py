@@ -93,7 +93,7 @@ def print_report(report: PhotoReport) -> None:
         )
     if report.verdict in ("recognisable", "weakened"):
         out.print(
-            "[yellow]try:[/] --preset strong, or a larger --epsilon (12 shows to a trained eye)"
+            "[yellow]try:[/] --preset strong, and --epsilon 8 (12 shows to anybody who looks twice)"
         )
 
 
