@@ -19,7 +19,6 @@ from bauta.errors import WeightsError
 from bauta.media import atomic_write
 from bauta.weights.records import data_folder
 
-
 #: Deviation of the random part of a protected copy's similarity to other photos, where the copy
 #: has nothing left in common with the original (benchmarks/estimate.py).
 _SPREAD = 0.08
