@@ -40,7 +40,7 @@ _ROBUST = Diversity(jitter=Jitter(), transforms=(Blur(), Jpeg(probability=0.25))
 #: Presets by name: how much time to spend on finding faces and on protecting them.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "fast": Preset(steps=8, views=2, smallest=0.04),
+        "fast": Preset(steps=7, views=2, smallest=0.04),
         "balanced": Preset(steps=20, views=4, smallest=0.02),
         "strong": Preset(steps=60, views=6, smallest=0.01, diversity=_ROBUST),
     }
