@@ -275,7 +275,7 @@ def test_other_photos_are_estimated_from_genuine_pairs(files: tuple[Path, Path])
 
     class Knows(Eye):
         @property
-        def thresholds(self) -> dict[str, Threshold]:  # type: ignore[override]  # of the test
+        def thresholds(self) -> dict[str, Threshold]:  # type: ignore[override]  # a plain dict will do
             genuine = (0.4, 0.6, 0.65, 0.7, 0.9)
             return {"far-1%": Threshold(0.5, 0.01, 0.9, "test", "test", genuine)}
 

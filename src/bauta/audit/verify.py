@@ -27,7 +27,7 @@ PROTECTED, WEAKENED = 0.05, 0.5
 
 #: What faces are compared with.
 _OTHERS = "the other photos"
-_ITSELF = "the original photo itself (the hardest case)"
+_ITSELF = "the original photo itself"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class PhotoReport:
     @property
     def estimated(self) -> bool:
         """Whether the shares of other photos are estimated, as none were given."""
-        return self.reference == _ITSELF
+        return any(score.estimated for face in self.faces for score in face.scores)
 
     @property
     def verdict(self) -> Verdict:
