@@ -113,6 +113,12 @@ def check_damaged(name: str, suffix: str, data: bytes) -> None:
         encode_photo(photo, new)
 
 
+def test_a_jpeg_segment_with_an_impossible_length_is_not_carried_over():
+    suffix, whole = small_files()["jpeg-L"]
+    at = whole.index(b"\xff\xc4") + 1  # the first Huffman tables become a marker of no meaning
+    check_damaged("jpeg-L", suffix, whole[:at] + b"\xdc" + whole[at + 4 :])
+
+
 @settings(quick, max_examples=600)
 @given(st.data())
 def test_damaged_files_never_crash(data):

@@ -126,11 +126,13 @@ class JpegSource(Source):
 
 def read(data: bytes, max_pixels: int, name: str) -> JpegSource:
     """Decode a JPEG file; of several pictures in it (MPO), the first."""
-    # The class itself, not Image.open: that one would turn photos with an MPF index into MPO.
-    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    file = jpeg_segments.split(data)
+    # What is decoded is what will be written: the decoder passes over damage between segments
+    # that cannot be carried over. The class itself, not Image.open: that one would turn photos
+    # with an MPF index into MPO.
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg_segments.join(file.app, file.picture)))
     check_size(image.size, max_pixels, name)
     image.load()
-    file = jpeg_segments.split(data)
     block = jpeg_segments.join_exif(file)
     return JpegSource(
         raster=raster_of(image),
