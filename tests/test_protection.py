@@ -377,6 +377,20 @@ def test_seed_decides(portrait: Pixels) -> None:
     assert not np.array_equal(one, other)
 
 
+def test_black_shadow_on_a_face_stays_black(portrait: Pixels) -> None:
+    face = find_faces(portrait)[0]
+    middle = int((face.box[1] + face.box[3]) / 2)
+    shaded = portrait.copy()
+    shaded[:middle] = shaded[:middle] // 8
+    settings = dataclasses.replace(FAST, warp=0.0)
+    surrogates, _ = team(settings)
+    changed = protect_pixels(shaded, settings, surrogates, faces=[face]).pixels
+    change = np.abs(changed.astype(int) - shaded).mean(axis=2)
+    left, top, right, bottom = (int(v) for v in face.box)
+    shadow, lit = change[top:middle, left:right], change[middle:bottom, left:right]
+    assert shadow.mean() < 0.4 * lit.mean()
+
+
 def test_given_faces_are_used_instead_of_a_search(portrait: Pixels) -> None:
     (face,) = find_faces(portrait)
     shifted = Face(face.box, face.score, face.landmarks + np.float32(3), face.scheme)

@@ -80,14 +80,18 @@ def test_perceptual_limits_follow_texture(halves):
     assert float(Linf(5).limits(halves, here).unique()) == 5
 
 
-def test_perceptual_limits_rise_in_the_dark():
-    dark, middle = (
-        cut_canvas([np.full((90, 90, 3), v, np.uint8)], [face_at(45, 45, 60)]) for v in (5, 128)
-    )
-    here = torch.ones(1, 1, 32, 32)
-    a, b = (Perceptual(8).limits(canvas, here)[0, 0, 16, 16] for canvas in (dark, middle))
-    assert float(b) == pytest.approx(9.6, abs=0.02)
-    assert float(b) * 1.2 < float(a) <= 16
+def plain(luma: int) -> float:
+    """Limit in the middle of a smooth face of that luma; the budget is 8, so at most 16."""
+    canvas = cut_canvas([np.full((90, 90, 3), luma, np.uint8)], [face_at(45, 45, 60)])
+    return float(Perceptual(8).limits(canvas, torch.ones(1, 1, 32, 32))[0, 0, 16, 16])
+
+
+def test_perceptual_limits_rise_off_the_middle_and_fall_in_black_shadow():
+    assert plain(128) == pytest.approx(9.6, abs=0.02)
+    assert plain(128) * 1.15 < plain(56) <= 16
+    assert plain(128) * 1.2 < plain(240) <= 16
+    assert plain(32) < 0.75 * plain(56)
+    assert plain(12) == pytest.approx(1.6, abs=0.02)  # what a plain wall gets
 
 
 def test_steps_are_signs_or_weighted_roots():

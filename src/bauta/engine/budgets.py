@@ -16,6 +16,9 @@ from bauta.faces.geometry import warp
 #: Weights of luma in RGB (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
 
+#: Luma, in grey levels, up to which a face is as good as black, and from which it is lit.
+_BLACK, _LIT = 16.0, 48.0
+
 
 class Budget(ABC):
     """How far pixels may be changed, in grey levels (0-255)."""
@@ -160,11 +163,14 @@ class Perceptual(Budget):
         )
         mean = _box(luma)
         deviation = (_box(luma.square()) - mean.square()).clamp_min(0).sqrt()
-        # Differences are seen least in the dark and in the very bright.
-        adaptation = 1 + 0.5 * ((mean - 127.5).abs() / 127.5).square()
-        both = warp(torch.cat([deviation / self.busy, adaptation], dim=1), maps, (size, size))
-        floor = self.outside + (self.floor - self.outside) * faces
-        share = (floor + (1 - floor) * both[:, :1]) * both[:, 1:]
+        # Differences are seen least in the dark and in the very bright; but in black shadow
+        # nothing is seen at all, so that whatever is drawn there is.
+        lit = ((mean - _BLACK) / (_LIT - _BLACK)).clamp(0, 1)
+        adaptation = 1 + 0.5 * lit * ((mean - 127.5).abs() / 127.5).square()
+        seen = torch.cat([deviation / self.busy, adaptation, lit], dim=1)
+        texture, adaptation, lit = warp(seen, maps, (size, size)).split(1, dim=1)
+        floor = self.outside + (self.floor - self.outside) * faces * lit
+        share = (floor + (1 - floor) * texture) * adaptation
         return self.peak * share.clamp(0, 1)
 
 
