@@ -1,6 +1,6 @@
 """How strong and how visible: budgets compared on large portraits, one face each.
 
-python benchmarks/looks.py --surrogate mobilefacenet-ms1m --judge dlib PHOTO...
+python benchmarks/looks.py PHOTO... --judge tight-judge faceplugin
 
 Similarity is that of the protected face to the very same photo, found in pixels, not in a file.
 "Beyond shifts" is the PSNR left once the original has followed the optical flow to the protected
@@ -24,7 +24,7 @@ from bauta.faces.finders import find
 from bauta.media import read_photo
 from bauta.optimisation import change_photos
 from bauta.recognizers.base import similarity_matrix
-from bauta.recognizers.zoo import get_recognizer, get_surrogate
+from bauta.recognizers.zoo import default_surrogates, get_recognizer, get_surrogate
 from bauta.settings import Settings
 
 #: Half the side of the neighbourhoods whose shift is estimated as one, in pixels.
@@ -35,10 +35,12 @@ VARIANTS: dict[str, Settings] = {
     "plain, 8": Settings(epsilon=8, perceptual=False),
     "perceptual, 8": Settings(epsilon=8, warp=0),
     "perceptual, 6": Settings(epsilon=6, warp=0),
-    "shifted 1.25 %, 6 (default)": Settings(),
-    "shifted 1.25 %, 5": Settings(epsilon=5),
-    "shifted 1.25 %, 4": Settings(epsilon=4),
-    "shifted 2 %, 5": Settings(epsilon=5, warp=2),
+    "shifted 1.25 %, 6": Settings(warp=1.25),
+    "shifted 1.25 %, 8": Settings(warp=1.25, epsilon=8),
+    "shifted 2 %, 6 (default)": Settings(),
+    "shifted 2 %, 5": Settings(epsilon=5),
+    "shifted 2 %, 8": Settings(epsilon=8),
+    "shifted 3 %, 4": Settings(epsilon=4, warp=3),
 }
 
 
@@ -46,20 +48,18 @@ def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photos", type=Path, nargs="+")
-    parser.add_argument("--surrogate", required=True)
-    parser.add_argument("--judge", required=True)
+    parser.add_argument("--surrogate", nargs="+", default=default_surrogates("balanced"))
+    parser.add_argument("--judge", nargs="+", required=True)
     args = parser.parse_args()
     photos = [read_photo(path).pixels for path in args.photos]
     faces = [find(photo, min_face=80)[0] for photo in photos]
-    names = [args.surrogate, args.judge]
-    team = [get_surrogate(args.surrogate)]
-    print(
-        f"| change | {names[0]} (surrogate) | {names[1]} | PSNR face | SSIM face | beyond shifts |"
-    )
-    print("|---|---|---|---|---|---|")
+    team = [get_surrogate(name) for name in args.surrogate]
+    print("surrogates:", ", ".join(args.surrogate), flush=True)
+    print(f"| change | {' | '.join(args.judge)} | PSNR face | SSIM face | beyond shifts |")
+    print("|---" * (len(args.judge) + 4) + "|")
     for label, settings in VARIANTS.items():
         out = change_photos(photos, [[face] for face in faces], settings, team)
-        cells = [f"{_similarity(name, photos, out, faces):.3f}" for name in names]
+        cells = [f"{_similarity(name, photos, out, faces):.3f}" for name in args.judge]
         looks = np.mean([_looks(a, b, f) for a, b, f in zip(photos, out, faces, strict=True)], 0)
         cells += [f"{looks[0]:.1f} dB", f"{looks[1]:.3f}", f"{looks[2]:.1f} dB"]
         print(f"| {label} | " + " | ".join(cells) + " |", flush=True)

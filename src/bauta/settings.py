@@ -83,7 +83,7 @@ class Settings:
         perceptual: weigh the change by what the eye notices instead: less on smooth areas. Its
             weighted root mean square is then 0.5 epsilon, and no sample changes by more than two.
         warp: how far pixels may be moved before they are changed, in percent of the distance
-            between the eyes; 0: not at all; None: 1.25 if ``perceptual``, else 0.
+            between the eyes; 0: not at all; None: 2 if ``perceptual``, else 0.
         goal: "dodge" (not to be recognised as oneself) or "impersonate" (to be taken for one of
             the targets).
         targets: photos of the people to be taken for; empty: identities that are nobody's.
@@ -159,7 +159,7 @@ class Settings:
     def _warp(self) -> float:
         """The warp that is meant where none is given."""
         if self.warp is None:
-            return 1.25 if self.perceptual else 0.0
+            return 2.0 if self.perceptual else 0.0
         return self.warp
 
     def to_json(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bauta.engine.budgets import Linf, Perceptual
-from bauta.engine.flow import GRID, FlowBudget, FlowProblem
+from bauta.engine.flow import GRID, FlowBudget, FlowProblem, symmetric
 from bauta.engine.loop import IterativeMethod
 from bauta.engine.momentum import Momentum, VarianceTuned
 from bauta.engine.problem import Problem
@@ -65,10 +65,18 @@ def test_a_flow_adds_to_what_pixels_alone_reach():
 
 def test_packing_is_undone():
     budget = FlowBudget(Linf(8), LIMIT)
-    flows, deltas = torch.randn(3, 2, GRID, GRID), torch.randn(3, 3, 12, 12)
+    flows, deltas = symmetric(torch.randn(3, 2, GRID, GRID)), torch.randn(3, 3, 12, 12)
     again = budget.unpack(budget.pack(flows, deltas))
     torch.testing.assert_close(again[0], flows)
     torch.testing.assert_close(again[1], deltas)
+
+
+def test_both_halves_of_a_face_move_alike():
+    of = moving()
+    flows, _ = of.budget.unpack(IterativeMethod(steps=3, diversity=NONE).run(of))
+    assert float(flows.abs().max()) > 0.1 * LIMIT
+    torch.testing.assert_close(flows[:, 0].flip(2), -flows[:, 0])
+    torch.testing.assert_close(flows[:, 1].flip(2), flows[:, 1])
 
 
 def test_nothing_packed_renders_the_canvas():
@@ -82,6 +90,7 @@ def test_long_displacements_keep_their_direction():
     flows, deltas = torch.zeros(1, 2, GRID, GRID), torch.zeros(1, 3, 4, 4)
     flows[0, :, 3, 5] = torch.tensor([0.03, 0.04])
     flows[0, :, 2, 2] = torch.tensor([0.001, 0.002])
+    flows = 2 * symmetric(flows)
     short, _ = budget.unpack(
         budget.project(budget.pack(flows, deltas), torch.full((1, 1, 4, 4), 8.0))
     )

@@ -63,7 +63,7 @@ def protect_command(
         float | None,
         typer.Option(
             help="How far features may be shifted, in percent of the distance between the eyes.",
-            show_default="1.25; 0 with --no-perceptual",
+            show_default="2; 0 with --no-perceptual",
         ),
     ] = None,
     goal: Annotated[
