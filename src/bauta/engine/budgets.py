@@ -168,7 +168,7 @@ class Perceptual(Budget):
         lit = ((mean - _BLACK) / (_LIT - _BLACK)).clamp(0, 1)
         adaptation = 1 + 0.5 * lit * ((mean - 127.5).abs() / 127.5).square()
         seen = torch.cat([deviation / self.busy, adaptation, lit], dim=1)
-        texture, adaptation, lit = warp(seen, maps, (size, size)).split(1, dim=1)
+        texture, adaptation, lit = torch.tensor_split(warp(seen, maps, (size, size)), 3, dim=1)
         floor = self.outside + (self.floor - self.outside) * faces * lit
         share = (floor + (1 - floor) * texture) * adaptation
         return self.peak * share.clamp(0, 1)
