@@ -6,7 +6,7 @@ deviation from it, stretched to the deviation that a person has: an average of a
 far from the crowd as a person is. Ten vectors per recognizer are all that is kept.
 
 python benchmarks/make_targets.py ../shared/data/lfw dlib mobilefacenet-ms1m loose-dlib \
-    tight-dlib tight-ms1m tight-judge
+    tight-dlib tight-ms1m loose-ms1m tight-judge
 """
 
 from __future__ import annotations

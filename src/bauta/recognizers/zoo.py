@@ -29,8 +29,8 @@ recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
 #: Default surrogates by preset, as chosen in docs/results/teams.md.
 _TEAMS = {
     "fast": ("loose-dlib", "tight-dlib"),
-    "balanced": ("loose-dlib", "tight-dlib", "tight-ms1m"),
-    "strong": ("loose-dlib", "tight-dlib", "tight-ms1m"),
+    "balanced": ("loose-dlib", "tight-ms1m", "loose-ms1m"),
+    "strong": ("loose-dlib", "tight-ms1m", "loose-ms1m"),
 }
 #: Comes along to judge: its teacher taught no surrogate, so it is independent of all teams.
 BUILT_IN_JUDGE = "tight-judge"
