@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
+from bauta.engine.ghosts import ghost
 from bauta.engine.transforms import Diversity
 from bauta.errors import UsageError
 from bauta.faces.frame import Canvas
@@ -82,7 +83,10 @@ class Ensemble:
             for transform in diversity.transforms:
                 crops = transform(crops, views, generator)
             bf16 = self.bf16 and member.gains_from_bf16
-            embedding = member.embed_crops(crops, bf16=bf16)
+            weights = (
+                ghost(member.network, diversity.ghosts, generator) if diversity.ghosts else None
+            )
+            embedding = member.embed_crops(crops, bf16=bf16, weights=weights)
             out.append(embedding.view(-1, views, embedding.shape[-1]))
         return out
 

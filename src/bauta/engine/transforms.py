@@ -173,12 +173,14 @@ class Diversity:
     Args:
         jitter: geometry of the crops, or None.
         transforms: changes of the crops' pixels, in order.
+        ghosts: how far the networks are changed as well, see :mod:`bauta.engine.ghosts`; 0: not.
 
     """
 
     jitter: Jitter | None = Jitter()
     transforms: Sequence[Transform] = (Blur(),)
+    ghosts: float = 0.1
 
 
-#: Crops exactly as recognizers cut them.
-NONE = Diversity(jitter=None, transforms=())
+#: Crops exactly as recognizers cut them, and the recognizers themselves.
+NONE = Diversity(jitter=None, transforms=(), ghosts=0.0)

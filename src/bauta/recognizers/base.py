@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from bauta.errors import UsageError
 from bauta.faces.face import Face
@@ -208,17 +209,24 @@ class Recognizer(Judge):
         self.network.to(self.device)
         return self
 
-    def embed_crops(self, crops: Tensor, *, bf16: bool = False) -> Tensor:
+    def embed_crops(
+        self,
+        crops: Tensor,
+        *,
+        bf16: bool = False,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
         """Map (B, 3, size, size) RGB 0-255 to (B, D) embeddings. Differentiable.
 
         Args:
             crops: the crops.
             bf16: compute convolutions in bfloat16, where the processor does so natively.
+            weights: to use instead of the network's own, by the names of its parameters.
 
         """
         crops = crops.contiguous(memory_format=torch.channels_last)
         with torch.autocast(crops.device.type, dtype=torch.bfloat16, enabled=bf16):
-            embedding: Tensor = self.network(crops)
+            embedding: Tensor = functional_call(self.network, dict(weights or {}), (crops,))
         return embedding.float()
 
     @torch.no_grad()
