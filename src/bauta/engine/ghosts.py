@@ -2,7 +2,7 @@
 
 Source: Y. Li et al., "Learning Transferable Adversarial Examples via Ghost Networks", AAAI 2020.
 There, dropout and random weights of shortcuts make the ghosts; here, a random gain of every channel
-that a convolution reads, put into its weights, which costs a tenth of the time.
+that a convolution reads, put into its weights, which costs an eighth of the time.
 """
 
 from __future__ import annotations
