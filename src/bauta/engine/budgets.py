@@ -108,7 +108,7 @@ class Perceptual(Budget):
         epsilon: the unit, in grey levels; the largest change of a sample is ``cap`` times that.
         rms: root mean square of the change, in units of its share of epsilon.
         cap: largest change, likewise.
-        floor: share of perfectly smooth skin.
+        floor: share of perfectly smooth skin; in black shadow it sinks to ``outside``.
         outside: the same for smooth areas that are not the face, such as a plain wall, on which
             ripples show most and protect least.
         busy: local standard deviation, in grey levels, from which the share is 1.
