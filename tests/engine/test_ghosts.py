@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import functional_call
 
 from bauta.engine.ensemble import Ensemble
-from bauta.engine.ghosts import ghost
+from bauta.engine.ghosts import ghost, haunted
 from bauta.engine.problem import own_embeddings
 from bauta.engine.transforms import NONE
 from bauta.faces.frame import cut_canvas
@@ -62,3 +62,28 @@ def test_ghosts_show_in_embeddings_but_not_in_who_somebody_is(collins, collins_f
     assert 0.02 < float(shift) < 0.9
     own = own_embeddings(canvas, team, haunted, 2, torch.Generator().manual_seed(0))[0]
     torch.testing.assert_close(own, seen(NONE)[:, 0], atol=1e-3, rtol=0)
+
+
+def test_haunted_networks_learn_from_gains_of_every_image_and_channel():
+    net = nn.Conv2d(3, 4, 1, bias=False)
+    photo = torch.ones(2, 3, 5, 5)
+    with haunted(net, 0.3, torch.Generator().manual_seed(1)):
+        out = net(photo)
+        (gradient,) = torch.autograd.grad(out[0].sum(), net.weight)
+    # Of an image of ones the gradient is the gains, 25 times.
+    gains = gradient[0, :, 0, 0] / 25
+    torch.testing.assert_close(out[0], net(photo[:1] * gains.view(1, 3, 1, 1))[0])
+    assert not torch.allclose(out[0], out[1])
+    assert 0.01 < float((gains - 1).abs().max()) < 1.5
+    torch.testing.assert_close(net(photo)[0], net(photo)[1])
+
+
+def test_haunting_ends_with_an_error_too():
+    net = network()
+    calm = net.eval()(torch.ones(1, 3, 9, 9))
+    try:
+        with haunted(net, 0.3, torch.Generator()):
+            raise ValueError
+    except ValueError:
+        pass
+    torch.testing.assert_close(net(torch.ones(1, 3, 9, 9)), calm, rtol=0, atol=0)

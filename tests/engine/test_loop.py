@@ -64,6 +64,20 @@ def test_what_is_outside_mask_and_photo_stays():
     assert torch.equal(changed[outside], whole.canvas.images[outside])
 
 
+def test_smoothed_gradients_make_smooth_changes():
+    """One step of a gradient that was blurred: neighbours go the same way more often."""
+    away = torch.nn.functional.normalize(torch.randn(1, 16), dim=1)
+    of = problem(1, goal=Impersonate(), targets=[away])
+
+    def agreement(smoothing):
+        delta = method(start=0, steps=1, smoothing=smoothing).run(of)
+        return float((delta[..., 1:] == delta[..., :-1]).float().mean())
+
+    assert agreement(9) > agreement(0) + 0.02
+    with pytest.raises(UsageError, match="odd"):
+        method(smoothing=4)
+
+
 @pytest.mark.parametrize("options", [{"steps": 0}, {"views": 0}])
 def test_senseless_numbers(options):
     with pytest.raises(UsageError, match="at least 1"):

@@ -8,11 +8,13 @@ import torch
 
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.problem import own_embeddings
-from bauta.engine.transforms import NONE, Blur, Diversity, Jitter, Jpeg, Noise, ResizePad, blur
+from bauta.engine.published import Admix, ResizePad, Scales, Spectrum
+from bauta.engine.transforms import NONE, Blur, Diversity, Jitter, Jpeg, Noise, blur
 from tests.engine.make import problem, toy
 
 ALL = [
     Blur(probability=0.7), ResizePad(probability=0.7), Jpeg(probability=0.7), Noise(),
+    Admix(others=255 * torch.rand(5, 3, 40, 40)), Spectrum(),
 ]  # fmt: skip
 
 
@@ -117,3 +119,29 @@ def test_who_somebody_is_includes_the_plain_view():
     torch.testing.assert_close(same, plain)
     varied = own_embeddings(of.canvas, of.ensemble, Diversity(), 3, torch.Generator())[0]
     assert not torch.allclose(varied, plain)
+
+
+def test_scales_halve_view_by_view():
+    face = torch.rand(1, 3, 16, 16) * 255
+    out = draw(Scales(copies=3), face.repeat(4, 1, 1, 1), 4)
+    for view, factor in zip(out, (1, 0.5, 0.25, 1), strict=True):
+        torch.testing.assert_close(view, face[0] * factor)
+
+
+def test_admix_adds_a_share_of_one_of_the_others():
+    others = 255 * torch.rand(3, 3, 16, 16)
+    added = draw(Admix(others=others, share=0.2), torch.zeros(8, 3, 16, 16), 8) / 0.2
+    distances = (added[:, None] - others[None]).abs().mean(dim=(2, 3, 4))
+    assert bool((distances.amin(dim=1) < 1e-3).all())
+    assert len(set(distances.argmin(dim=1).tolist())) > 1
+
+
+def test_spectrum_without_strength_is_the_identity_and_its_cosines_are_scipys():
+    scipy_fft = pytest.importorskip("scipy.fft")
+    face = torch.rand(2, 3, 20, 20) * 255
+    torch.testing.assert_close(draw(Spectrum(gain=0, noise=0), face, 2), face, rtol=0, atol=1e-3)
+    from bauta.engine.published import _cosines
+
+    mine = _cosines(20) @ face[0, 0] @ _cosines(20).T
+    theirs = scipy_fft.dctn(face[0, 0].numpy(), norm="ortho")
+    np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-3)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
+from bauta.engine.ghosts import ghost
 from bauta.errors import UsageError
 from bauta.training.attack import attacked
 from bauta.training.loop import TrainingData, train
@@ -48,6 +50,35 @@ def test_attacked_training_differs_and_learns(data: TrainingData, tmp_path: Path
 
 def weights(network: torch.nn.Module) -> list[Tensor]:
     return list(network.parameters())
+
+
+def test_haunted_training_makes_networks_that_stay_themselves_as_ghosts(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    """From the same start, the network that learnt among ghosts is moved less by them."""
+    plain = train(SMALL, data, tmp_path / "plain")
+    schedule = replace(SMALL.schedule, ghosts=0.3)
+    haunted = train(replace(SMALL, schedule=schedule), data, tmp_path / "haunted")
+    assert unsteadiness(haunted) < 0.95 * unsteadiness(plain)
+
+
+def unsteadiness(network: torch.nn.Module) -> float:
+    """Mean distance of what ghosts and the network itself say of some pictures."""
+    pictures = 255 * torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        calm = network(pictures)
+        moved = [
+            functional_call(
+                network, ghost(network, 0.2, torch.Generator().manual_seed(s)), pictures
+            )
+            for s in range(8)
+        ]
+    return float(torch.stack([(m - calm).norm(dim=1).mean() for m in moved]).mean())
+
+
+def test_wrong_ghosts_are_refused() -> None:
+    with pytest.raises(UsageError, match="ghosts"):
+        Schedule(ghosts=1.0)
 
 
 @pytest.mark.parametrize("wrong", [{"attack": -1.0}, {"attacked": 1.5}])

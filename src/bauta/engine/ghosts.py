@@ -7,6 +7,10 @@ that a convolution reads, put into its weights, which costs an eighth of the tim
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -33,3 +37,32 @@ def ghost(network: nn.Module, strength: float, generator: Generator) -> dict[str
             shape = (1, -1, 1, 1) if axis else (-1, 1, 1, 1)
             out[f"{name}.weight" if name else "weight"] = weight * gains.to(weight).view(shape)
     return out
+
+
+@contextmanager
+def haunted(network: nn.Module, strength: float, generator: Generator) -> Iterator[None]:
+    """Let every image see a ghost of its own, for training: as :func:`ghost`, but with gradients.
+
+    Networks that learn like this stay good as ghosts, which may then differ more (Q. Li et al.,
+    "Making Substitute Models More Bayesian Can Enhance Transferability of Adversarial Examples",
+    ICLR 2023, who do the same with noise on all weights).
+
+    Args:
+        network: any network; all but its ``nn.Conv2d`` stay as they are.
+        strength: standard deviation of the gains about 1; 0 changes nothing.
+        generator: where randomness comes from; on the CPU.
+
+    """
+
+    def change(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        x = inputs[0]
+        gains = 1 + strength * torch.randn(*x.shape[:2], 1, 1, generator=generator)
+        return (x * gains.to(x), *inputs[1:])
+
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)] if strength else []
+    hooks = [module.register_forward_pre_hook(change) for module in convolutions]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

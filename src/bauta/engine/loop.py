@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from bauta.engine.ensemble import Ensemble, fused
 from bauta.engine.momentum import Direction, Momentum, normalised
 from bauta.engine.problem import Problem
-from bauta.engine.transforms import NONE, Diversity
+from bauta.engine.transforms import NONE, Diversity, blur
 from bauta.errors import UsageError
 
 #: Called with the steps done and the steps in all.
@@ -72,6 +72,8 @@ class IterativeMethod:
         diversity: random changes of the views.
         momentum: rule from gradients to directions.
         start: random start, as a share of epsilon.
+        smoothing: side of the Gaussian that gradients are blurred with, in frame pixels, odd; 0:
+            none (Dong et al., TI-FGSM, CVPR 2019).
         seed: seed of all randomness.
 
     """
@@ -83,10 +85,13 @@ class IterativeMethod:
     diversity: Diversity = Diversity()  # noqa: RUF009  frozen, so it may be shared
     momentum: Direction = Momentum()  # noqa: RUF009  frozen, so it may be shared
     start: float = 0.5
+    smoothing: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.smoothing and self.smoothing % 2 == 0:
+            raise UsageError(f"smoothing must be odd, got {self.smoothing}")
         if self.steps < 1 or self.views < 1:
             raise UsageError("steps and views must be at least 1")
 
@@ -150,7 +155,8 @@ class IterativeMethod:
                 problem.canvas, problem.render(point), self.diversity, self.views, generator
             )
             losses = self.losses(problem, embeddings)
-            return team_gradient(problem.ensemble, losses, point) + self.penalty(problem, point)
+            out = team_gradient(problem.ensemble, losses, point) + self.penalty(problem, point)
+        return blur(out, self.smoothing) if self.smoothing else out
 
     def losses(self, problem: Problem, embeddings: list[Tensor]) -> list[Tensor]:
         """Losses to minimise, (B, V): one per member, or one in all at level "logit"."""

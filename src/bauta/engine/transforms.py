@@ -93,34 +93,6 @@ def blur(images: Tensor, size: int) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResizePad(Transform):
-    """Shrink to a random size and pad at random (Xie et al., DI-FGSM, CVPR 2019).
-
-    Args:
-        probability: share of views that are changed.
-        smallest: smallest size, as a share of the crop's side.
-
-    """
-
-    probability: float = 0.5
-    smallest: float = 0.85
-
-    def __call__(self, crops: Tensor, views: int, generator: Generator) -> Tensor:
-        """Resize and pad; see :class:`Transform`."""
-        side = crops.shape[-1]
-        out = []
-        for view in _per_view(crops, views).unbind(1):
-            draw, size, x, y = torch.rand(4, generator=generator).tolist()
-            if draw < self.probability:
-                inner = round(side * (self.smallest + size * (1 - self.smallest)))
-                left, top = int(x * (side - inner + 1)), int(y * (side - inner + 1))
-                view = F.interpolate(view, (inner, inner), mode="bilinear", align_corners=False)
-                view = F.pad(view, [left, side - inner - left, top, side - inner - top])
-            out.append(view)
-        return torch.stack(out, dim=1).flatten(0, 1)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Jpeg(Transform):
     """Differentiable JPEG of random quality (Shin and Song 2017, by kornia).
 

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from bauta.engine.ghosts import haunted
 from bauta.errors import MissingExtraError, UsageError
 from bauta.recognizers.base import Crop
 from bauta.recognizers.crops import crop_of
@@ -217,7 +218,9 @@ def _step(run: _Run) -> float:
     for group in run.optimizer.param_groups:
         group["lr"] = _rate(run)
     run.model.train()
-    loss, terms = run.model(*_attack(run, _batch(run, rank), rank))
+    ghosts = Generator().manual_seed(_seed(run.recipe.seed, run.step, rank, 2))
+    with haunted(run.network, schedule.ghosts, ghosts):
+        loss, terms = run.model(*_attack(run, _batch(run, rank), rank))
     run.optimizer.zero_grad(set_to_none=True)
     run.fabric.backward(loss)
     run.fabric.clip_gradients(

@@ -69,6 +69,8 @@ class Schedule:
         attack: largest change in grey levels by which faces are changed against the network in
             training (see :mod:`bauta.training.attack`); 0 for none.
         attacked: share of the faces that are.
+        ghosts: strength of the random gains under which the network learns (see
+            :mod:`bauta.engine.ghosts`); 0 for none.
 
     """
 
@@ -82,6 +84,7 @@ class Schedule:
     per_person: int = 1
     attack: float = 0.0
     attacked: float = 0.5
+    ghosts: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -89,6 +92,8 @@ class Schedule:
             raise UsageError("epochs must be at least 1, and batch at least 2")
         if self.attack < 0 or not 0 <= self.attacked <= 1:
             raise UsageError("attack must not be negative, and attacked lie between 0 and 1")
+        if not 0 <= self.ghosts < 1:
+            raise UsageError("ghosts must be at least 0 and less than 1")
 
 
 @dataclass(frozen=True, kw_only=True)
