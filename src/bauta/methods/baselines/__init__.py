@@ -1,0 +1,1 @@
+"""What others do, composed from the same engine, to be compared on equal terms."""
