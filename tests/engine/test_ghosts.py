@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
 
 from bauta.engine.ensemble import Ensemble
-from bauta.engine.ghosts import ghost, haunted
+from bauta.engine.ghosts import ghost, haunted, thinned
 from bauta.engine.problem import own_embeddings
 from bauta.engine.transforms import NONE
 from bauta.faces.frame import cut_canvas
@@ -87,3 +88,17 @@ def test_haunting_ends_with_an_error_too():
     except ValueError:
         pass
     torch.testing.assert_close(net(torch.ones(1, 3, 9, 9)), calm, rtol=0, atol=0)
+
+
+def test_thinned_networks_read_less_and_as_much_on_average():
+    net = nn.Conv2d(3, 4, 1, bias=False)
+    photo = torch.ones(2, 3, 40, 40)
+    with thinned(net, 0.25, torch.Generator().manual_seed(1)):
+        out = net(photo)
+    torch.testing.assert_close(out[0], out[1])
+    # Ones are read as 0 or as 4/3.
+    kept = torch.linalg.lstsq(net.weight[:, :, 0, 0], out[0].flatten(1)).solution
+    levels = kept.round(decimals=3).unique().tolist()
+    assert len(levels) == 2
+    assert levels == pytest.approx([0, 4 / 3], abs=2e-3)
+    assert float((kept < 0.1).float().mean()) == pytest.approx(0.25, abs=0.03)

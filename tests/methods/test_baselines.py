@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import fields, replace
 
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
 from bauta.engine.budgets import Linf
-from bauta.engine.goals import Impersonate
-from bauta.methods.baselines import cloaks, patchwise, transfer
+from bauta.engine.ensemble import Ensemble
+from bauta.engine.goals import Dodge, Impersonate
+from bauta.engine.shared import SharedProblem
+from bauta.engine.transforms import NONE
+from bauta.faces.frame import cut_canvas
+from bauta.methods.baselines import cloaks, patchwise, transfer, universal
 from bauta.methods.baselines.base import Setting, baselines
 from bauta.methods.baselines.cloaks import DssimBound, dssim
 from bauta.methods.baselines.patchwise import PatchWise
+from bauta.recognizers.zoo import get_surrogate
 from tests.engine.make import distance_now, problem
 
 NAMES = baselines.names()
@@ -27,7 +33,11 @@ def of(name, count=2):
     )
     if isinstance(goal, Impersonate) and goal.gain == "centre":
         far = far.mean(dim=0, keepdim=True)
-    return problem(count, goal=goal, budget=Linf(8), targets=[far] if goal.targeted else [])
+    plain = problem(count, goal=goal, budget=Linf(8), targets=[far] if goal.targeted else [])
+    if not baselines[name].away_from:
+        return plain
+    values = {field.name: getattr(plain, field.name) for field in fields(plain)}
+    return SharedProblem(**values, away_from=baselines[name].away_from)
 
 
 def run(name, at, seed=0):
@@ -36,19 +46,58 @@ def run(name, at, seed=0):
     return baselines[name].build(setting).run(at)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("gd-uap")])
 def test_it_leads_away_within_the_limit(name):
     at = of(name)
     delta = run(name, at)
     assert float(delta.abs().max()) <= 8 + 1e-4
-    still = torch.zeros_like(delta)
+    assert len(delta) == (1 if baselines[name].away_from else 2)
+    delta = delta.expand(2, -1, -1, -1)
+    # Far from the photos' own embeddings, whatever of the person the mask was led away from.
+    at, still = problem(2), torch.zeros_like(delta)
     assert bool((distance_now(at, delta) > distance_now(at, still) + 0.02).all())
+
+
+@pytest.mark.parametrize("variant", ["", "-m"])
+def test_gd_uap_excites_the_layers(variant, collins, collins_face):
+    """Its goal on a real network: what the layers say of the mask on plain grey grows."""
+    member = get_surrogate("tight-ms1m")
+    canvas = cut_canvas([collins], [collins_face])
+    own = [torch.zeros(1, 128)]
+    ones = torch.ones(1, 1, 224, 224)
+    at = SharedProblem(
+        canvas=canvas, masks=ones, faces=ones, ensemble=Ensemble([member]), goal=Dodge(),
+        budget=Linf(8), own=own, targets=[], grey=torch.tensor([False]),
+    )  # fmt: skip
+    method = baselines[f"gd-uap{variant}"].build(Setting(epsilon=8, seed=0, strangers=own[0]))
+    method = replace(method, steps=6)
+    delta = method.run(at)
+    assert float(delta.abs().max()) <= 8
+
+    def excitement(mask):
+        norms = []
+        hooks = [
+            layer.register_forward_hook(lambda _m, _i, y: norms.append(float(y.norm().log())))
+            for layer in member.network.modules()
+            if isinstance(layer, torch.nn.Conv2d)
+        ]
+        with torch.no_grad():
+            grey = replace(canvas, images=torch.full_like(canvas.images, 127.5))
+            images = replace(at, canvas=grey).render(mask)
+            at.ensemble.embed(grey, images, NONE, 1, torch.Generator())
+        for hook in hooks:
+            hook.remove()
+        return sum(norms)
+
+    start = method.initial(at, torch.Generator().manual_seed(0)).delta
+    assert excitement(delta) > excitement(start) + 0.5 > excitement(torch.zeros_like(delta))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_seeds_and_sources(name):
     at = of(name, 1)
-    assert torch.equal(run(name, at, 3), run(name, at, 3))
+    if not name.startswith("gd-uap"):
+        assert torch.equal(run(name, at, 3), run(name, at, 3))
     row = baselines[name]
     assert any(word.isdigit() and len(word) == 4 for word in row.paper.replace(",", "").split())
     assert row.settings
@@ -58,7 +107,7 @@ def test_the_table_of_names_is_what_the_modules_register():
     """Names are listed before anything is imported, so they must be the right ones."""
     registered = {
         name
-        for module in (transfer, patchwise, cloaks)
+        for module in (transfer, patchwise, cloaks, universal)
         for name in NAMES
         if inspect.getmodule(baselines[name].build) is module
     }

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
-from bauta.engine.ghosts import ghost
+from bauta.engine.ghosts import ghost, thinned
 from bauta.engine.transforms import Diversity
 from bauta.errors import UsageError
 from bauta.faces.frame import Canvas
@@ -86,7 +86,8 @@ class Ensemble:
             weights = (
                 ghost(member.network, diversity.ghosts, generator) if diversity.ghosts else None
             )
-            embedding = member.embed_crops(crops, bf16=bf16, weights=weights)
+            with thinned(member.network, diversity.dropout, generator):
+                embedding = member.embed_crops(crops, bf16=bf16, weights=weights)
             out.append(embedding.view(-1, views, embedding.shape[-1]))
         return out
 

@@ -7,7 +7,7 @@ that a convolution reads, put into its weights, which costs an eighth of the tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,12 +54,44 @@ def haunted(network: nn.Module, strength: float, generator: Generator) -> Iterat
 
     """
 
+    def gains(x: Tensor) -> Tensor:
+        return 1 + strength * torch.randn(*x.shape[:2], 1, 1, generator=generator)
+
+    with _read_with(network, gains if strength else None):
+        yield
+
+
+@contextmanager
+def thinned(network: nn.Module, rate: float, generator: Generator) -> Iterator[None]:
+    """Drop a random share of what every convolution reads.
+
+    Source: Y. Zhong and W. Deng, "Towards Transferable Adversarial Attack against Deep Face
+    Recognition" (DFANet), TIFS 2021.
+
+    Args:
+        network: any network; all but its ``nn.Conv2d`` stay as they are.
+        rate: share that is dropped; the rest grows to make up for it. 0 changes nothing.
+        generator: where randomness comes from; on the CPU. All images lose the same.
+
+    """
+
+    def gains(x: Tensor) -> Tensor:
+        kept = torch.rand(1, *x.shape[1:], generator=generator) >= rate
+        return kept / (1 - rate)
+
+    with _read_with(network, gains if rate else None):
+        yield
+
+
+@contextmanager
+def _read_with(network: nn.Module, gains: Callable[[Tensor], Tensor] | None) -> Iterator[None]:
+    """Multiply what every convolution reads."""
+
     def change(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         x = inputs[0]
-        gains = 1 + strength * torch.randn(*x.shape[:2], 1, 1, generator=generator)
-        return (x * gains.to(x), *inputs[1:])
+        return (x * gains(x).to(x), *inputs[1:]) if gains else inputs
 
-    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)] if strength else []
+    convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d)] if gains else []
     hooks = [module.register_forward_pre_hook(change) for module in convolutions]
     try:
         yield

@@ -108,6 +108,6 @@ def own_embeddings(
     plain = ensemble.embed(canvas, canvas.images, NONE, 1, generator)
     if views == 0:
         return [e[:, 0] for e in plain]
-    diversity = replace(diversity, ghosts=0.0)
+    diversity = replace(diversity, ghosts=0.0, dropout=0.0)
     more = ensemble.embed(canvas, canvas.images, diversity, views, generator)
     return [torch.cat([a, b], dim=1).mean(dim=1) for a, b in zip(plain, more, strict=True)]

@@ -146,12 +146,14 @@ class Diversity:
         jitter: geometry of the crops, or None.
         transforms: changes of the crops' pixels, in order.
         ghosts: how far the networks are changed as well, see :mod:`bauta.engine.ghosts`; 0: not.
+        dropout: share of what the networks' convolutions read that is dropped; 0: none.
 
     """
 
     jitter: Jitter | None = Jitter()
     transforms: Sequence[Transform] = (Blur(),)
     ghosts: float = 0.1
+    dropout: float = 0.0
 
 
 #: Crops exactly as recognizers cut them, and the recognizers themselves.

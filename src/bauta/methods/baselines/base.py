@@ -41,6 +41,8 @@ class Baseline:
         settings: where its settings are from.
         build: makes it.
         goal: what it wants.
+        away_from: of methods that make one mask per person: what they lead away from, see
+            :class:`~bauta.engine.shared.SharedProblem`; empty for those that take single photos.
 
     """
 
@@ -48,11 +50,17 @@ class Baseline:
     settings: str
     build: Callable[[Setting], IterativeMethod]
     goal: Goal = Dodge()  # noqa: RUF009  frozen, so it may be shared
+    away_from: str = ""
 
 
 _TRANSFER = (
     *("fgsm", "bim", "pgd", "mi-fgsm", "ni-fgsm", "di-fgsm", "ti-fgsm", "ti-di-fgsm", "si-ni-fgsm"),
     *("vmi-fgsm", "admix", "ssa", "mt-dim", "center-opt", "tip-im-paper"),
+)
+_UNIVERSAL = ("gd-uap", "gd-uap-m") + tuple(
+    f"{name}{variant}"
+    for name in ("fi-uap", "fi-uap+", "opom-centre", "opom-affine", "opom-convex")
+    for variant in ("", "-m", "-md")
 )
 _HERE = "bauta.methods.baselines"
 
@@ -66,12 +74,14 @@ baselines: Registry[Baseline] = Registry(
 
 
 def baseline(
-    name: str, paper: str, settings: str, *, goal: Goal | None = None
+    name: str, paper: str, settings: str, *, goal: Goal | None = None, away_from: str = ""
 ) -> Callable[[Callable[[Setting], IterativeMethod]], Callable[[Setting], IterativeMethod]]:
     """Return a decorator that registers what it decorates as ``build``."""
 
     def add(build: Callable[[Setting], IterativeMethod]) -> Callable[[Setting], IterativeMethod]:
-        row = Baseline(paper=paper, settings=settings, build=build, goal=goal or Dodge())
+        row = Baseline(
+            paper=paper, settings=settings, build=build, goal=goal or Dodge(), away_from=away_from
+        )
         baselines.register(name)(row)
         return build
 
