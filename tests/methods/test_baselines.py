@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import pytest
@@ -105,13 +107,14 @@ def test_seeds_and_sources(name):
 
 def test_the_table_of_names_is_what_the_modules_register():
     """Names are listed before anything is imported, so they must be the right ones."""
-    registered = {
-        name
-        for module in (transfer, patchwise, cloaks, universal)
-        for name in NAMES
-        if inspect.getmodule(baselines[name].build) is module
-    }
-    assert registered == set(NAMES)
+    listing = "from bauta.methods.baselines.base import baselines; print(*baselines.names())"
+    listed = subprocess.run(
+        [sys.executable, "-c", listing], capture_output=True, text=True, check=True
+    ).stdout.split()
+    modules = (transfer, patchwise, cloaks, universal)
+    assert {inspect.getmodule(baselines[name].build) for name in listed} == set(modules)
+    assert listed == NAMES
+    assert len(listed) == 35
 
 
 def test_stronger_iteration_beats_one_step():

@@ -57,10 +57,10 @@ _TRANSFER = (
     *("fgsm", "bim", "pgd", "mi-fgsm", "ni-fgsm", "di-fgsm", "ti-fgsm", "ti-di-fgsm", "si-ni-fgsm"),
     *("vmi-fgsm", "admix", "ssa", "mt-dim", "center-opt", "tip-im-paper"),
 )
-_UNIVERSAL = ("gd-uap", "gd-uap-m") + tuple(
-    f"{name}{variant}"
-    for name in ("fi-uap", "fi-uap+", "opom-centre", "opom-affine", "opom-convex")
-    for variant in ("", "-m", "-md")
+_SUBSPACES = ("fi-uap", "fi-uap+", "opom-centre", "opom-affine", "opom-convex")
+_UNIVERSAL = (
+    *("gd-uap", "gd-uap-m"),
+    *(f"{name}{variant}" for name in _SUBSPACES for variant in ("", "-m", "-md")),
 )
 _HERE = "bauta.methods.baselines"
 
@@ -69,7 +69,8 @@ baselines: Registry[Baseline] = Registry(
     "baseline",
     dict.fromkeys(_TRANSFER, f"{_HERE}.transfer")
     | {"pi-fgsm": f"{_HERE}.patchwise"}
-    | dict.fromkeys(("fawkes", "lowkey"), f"{_HERE}.cloaks"),
+    | dict.fromkeys(("fawkes", "lowkey"), f"{_HERE}.cloaks")
+    | dict.fromkeys(_UNIVERSAL, f"{_HERE}.universal"),
 )
 
 
