@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bauta.audit.protocols import interval, rank_targeted, rank_untargeted, ranked
+from bauta.audit.protocols import (
+    first_ranks,
+    interval,
+    pair_similarities,
+    rank_targeted,
+    rank_untargeted,
+    ranked,
+)
+from bauta.recognizers.base import similarity_matrix
 
 SEEDS = st.integers(0, 2**32 - 1)
 PEOPLE = ["ann", "bob", "cid", "dee", "eve"]
@@ -26,6 +34,30 @@ def test_ranks_against_loops(seed, n):
         assert rows[i].tolist() == nearest
         assert rank_untargeted(rows, own, n)[i] == (own[i] not in nearest[:n])
         assert rank_targeted(rows, targets, n)[i] == bool(targets & set(nearest[:n]))
+
+
+@given(SEEDS, st.integers(1, 9))
+def test_first_ranks_say_the_same_as_rank_n(seed, n):
+    rng = np.random.default_rng(seed)
+    rows = rng.choice(PEOPLE, (4, 9))
+    own, targets = rng.choice(PEOPLE, 4).tolist(), sorted(set(rng.choice(PEOPLE, 2)))
+    hidden = first_ranks(rows, [[who] for who in own]) > n
+    np.testing.assert_array_equal(hidden, rank_untargeted(rows, own, n))
+    taken_for = first_ranks(rows, [targets] * 4) <= n
+    np.testing.assert_array_equal(taken_for, rank_targeted(rows, targets, n))
+
+
+def test_nobody_of_the_wanted_comes_after_the_last():
+    assert first_ranks(np.array([["a", "b"]]), [["c"]]).tolist() == [3]
+
+
+@given(SEEDS)
+def test_pairs_are_the_matrix_diagonal(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, 5, 8)).astype(np.float32)
+    np.testing.assert_allclose(
+        pair_similarities(a, b), similarity_matrix(a, b).diagonal(), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_more_candidates_help_whoever_searches():

@@ -11,8 +11,12 @@ from kornia.metrics import ssim as kornia_ssim
 from numpy.typing import NDArray
 from PIL import Image
 
+from bauta.errors import MissingExtraError
+
 _WINDOW = 11
 _BAND = 256
+#: The fifth scale must still hold a window.
+_SMALLEST_MS = (_WINDOW - 1) * 16
 
 
 def psnr(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
@@ -54,6 +58,33 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     values = kornia_ssim(x, y, window_size=_WINDOW, max_val=255.0)
     half = _WINDOW // 2
     return float(values[..., half:-half, half:-half].mean())
+
+
+def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Multi-scale structural similarity of luma, at five scales of the photo as it is.
+
+    Source: Z. Wang et al., "Multi-scale structural similarity", Asilomar 2003; by torchmetrics.
+
+    Args:
+        a: (H, W, 3) uint8 RGB.
+        b: the same shape.
+
+    Returns:
+        At most 1; 1 for equal pictures. Pictures of 160 pixels or less on a side give NaN.
+
+    Raises:
+        MissingExtraError: torchmetrics is not installed.
+
+    """
+    try:
+        from torchmetrics.functional.image import (
+            multiscale_structural_similarity_index_measure as measure,
+        )
+    except ImportError as error:
+        raise MissingExtraError("MS-SSIM", "bench") from error
+    if min(a.shape[:2]) <= _SMALLEST_MS:
+        return math.nan
+    return float(measure(_luma(a), _luma(b), data_range=255.0))
 
 
 def _reduced(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

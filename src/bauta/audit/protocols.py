@@ -40,6 +40,27 @@ def rank_targeted(rows: NDArray[np.str_], targets: Collection[str], n: int) -> N
     return np.asarray(hits.any(axis=1))
 
 
+def first_ranks(rows: NDArray[np.str_], wanted: Sequence[Collection[str]]) -> NDArray[np.int64]:
+    """(N,) rank, from 1, of the first entry of each row that shows one of the wanted people.
+
+    From it follow Rank-n-UT (the person's own rank is above n) and Rank-n-T (a target's is not).
+    A row without any of them has the rank after its last.
+    """
+    length = rows.shape[1]
+    out = np.empty(len(rows), dtype=np.int64)
+    for index, (row, people) in enumerate(zip(rows, wanted, strict=True)):
+        hits = np.flatnonzero(np.isin(row, list(people)))
+        out[index] = hits[0] + 1 if len(hits) else length + 1
+    return out
+
+
+def pair_similarities(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(N,) similarity of each of N embeddings to its partner: 1:1 verification."""
+    apart = a.astype(np.float64) - b.astype(np.float64)
+    similarities: NDArray[np.float64] = 1 - np.square(apart).sum(axis=1) / 2
+    return similarities
+
+
 def interval(
     values: NDArray[np.floating] | NDArray[np.bool_], seed: int = 0
 ) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bauta import __version__
-from bauta.cli import protect, recognizers, verify
+from bauta.cli import bench, protect, recognizers, verify
 
 app = typer.Typer(
     name="bauta",
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("protect", epilog=protect.EXAMPLES)(protect.protect_command)
 app.command("verify", epilog=verify.EXAMPLES)(verify.verify_command)
 app.add_typer(recognizers.app, name="recognizers")
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:

@@ -10,7 +10,14 @@ from typing import Any
 import typer
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from bauta.audit.verify import FaceReport, PhotoReport, Score
@@ -59,12 +66,29 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=err,
         transient=True,
         disable=quiet or not err.is_terminal,
     )
     with bar:
         yield bar
+
+
+class Tell:
+    """One progress bar per kind of work."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` are done of ``what``."""
+        kind = what.split(",")[0]
+        if kind not in self.tasks:
+            self.tasks[kind] = self.bar.add_task(what, total=total)
+        self.bar.update(self.tasks[kind], description=what, completed=done, total=total)
 
 
 def print_report(report: PhotoReport) -> None:

@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress, TaskID
 
-from bauta.cli.output import out, progress_bar, usage_errors
+from bauta.cli.output import Tell, out, progress_bar, usage_errors
 
 EXAMPLES = """
 Examples:
@@ -72,7 +71,7 @@ def train_command(
         folder = output / plan.name
         started = time.perf_counter()
         with progress_bar(quiet=False) as bar:
-            tell = _Tell(bar)
+            tell = Tell(bar)
             ready = prepare(plan, data, chips, data_folder().parent / "cache", progress=tell)
             out.print(
                 f"{plan.name}: {len(ready.faces):,} faces to train on, {len(ready.pairs):,} pairs "
@@ -115,18 +114,3 @@ def train_command(
         )
     out.print(f"accuracy on held-out people {float(rows[-1]['accuracy']):.2%}")
     out.print(f"{escape(str(weights))}, {escape(str(card))}, curves in {escape(str(folder))}")
-
-
-class _Tell:
-    """One progress bar per kind of work."""
-
-    def __init__(self, bar: Progress) -> None:
-        self.bar = bar
-        self.tasks: dict[str, TaskID] = {}
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are done of ``what``."""
-        kind = what.split(",")[0]
-        if kind not in self.tasks:
-            self.tasks[kind] = self.bar.add_task(what, total=total)
-        self.bar.update(self.tasks[kind], description=what, completed=done, total=total)

@@ -1,0 +1,124 @@
+"""Who is protected, who searches, and among whom: a split, with a folder's photos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bauta.errors import UsageError
+from bauta.faces.face import Face
+from bauta.faces.index import index_faces
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class People:
+    """The photos of an identification run, as paths relative to ``root``; all have a face.
+
+    Attributes:
+        root: folder of one folder per person.
+        names: N people who are protected.
+        probes: their first photos, which are protected and searched with.
+        seconds: their second photos: what is indexed in scenarios B and C, and compared in D.
+        targets: photos of the people to be taken for.
+        target_names: those people.
+        gallery: photos of everybody but the probes.
+        faces: the main face of each photo.
+
+    """
+
+    root: Path
+    names: Sequence[str]
+    probes: Sequence[str]
+    seconds: Sequence[str]
+    targets: Sequence[str]
+    target_names: Sequence[str]
+    gallery: Sequence[str]
+    faces: Mapping[str, Face]
+
+
+def load_split(name: str) -> dict[str, Any]:
+    """Read a split of the package.
+
+    Raises:
+        UsageError: there is no such split.
+
+    """
+    folder = resources.files("bauta").joinpath("data/splits")
+    try:
+        split: dict[str, Any] = json.loads(folder.joinpath(f"{name}.json").read_text("utf-8"))
+    except OSError as error:
+        known = ", ".join(sorted(f.name.removesuffix(".json") for f in folder.iterdir()))
+        raise UsageError(f"no split {name}: use {known}") from error
+    return split
+
+
+def identification(
+    root: Path,
+    split: Mapping[str, Any],
+    *,
+    people: int,
+    skip: int,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> People:
+    """Lay out TIP-IM's identification protocol (Yang et al., ICCV 2021, section 4.1).
+
+    People of the split who are not protected stay in the gallery, so that it is always the full
+    protocol's.
+
+    Args:
+        root: folder of one folder per person.
+        split: names of "protected", "targets" and "others".
+        people: how many are protected.
+        skip: how many of the split are left out before them.
+        cache: folder in which found faces are kept.
+        progress: told the photos looked at and in all.
+
+    Raises:
+        UsageError: the folder does not hold the split's people, or the split not so many.
+
+    """
+    protected = split["protected"][skip : skip + people]
+    if len(protected) < people:
+        raise UsageError(
+            f"the split has {len(split['protected'])} people, not {skip} to skip and {people} more"
+        )
+    everyone = [*split["protected"], *split["targets"], *split["others"]]
+    albums = {who: _photos(root, who) for who in everyone}
+    chosen = set(protected)
+    first = [albums[who][0] for who in protected]
+    shelf = [name for who in (*protected, *split["targets"]) for name in albums[who][1:]]
+    shelf += [n for who in split["protected"] if who not in chosen for n in albums[who][1:]]
+    shelf += [albums[who][0] for who in split["others"]]
+    targets = [albums[who][0] for who in split["targets"]]
+    names = [*first, *targets, *shelf]
+    faces = {
+        name: face
+        for name, face in index_faces(root, names, cache, progress=progress).items()
+        if face is not None
+    }
+    usable = [who for who in protected if all(name in faces for name in albums[who][:2])]
+    return People(
+        root=root,
+        names=usable,
+        probes=[albums[who][0] for who in usable],
+        seconds=[albums[who][1] for who in usable],
+        targets=[name for name in targets if name in faces],
+        target_names=list(split["targets"]),
+        gallery=[name for name in shelf if name in faces],
+        faces=faces,
+    )
+
+
+def _photos(root: Path, who: str) -> list[str]:
+    names = sorted(path.name for path in (root / who).glob("*.jpg"))
+    if not names:
+        raise UsageError(
+            f"{root} holds no photos of {who}: give the folder of Labeled Faces in the Wild, one "
+            "folder per person"
+        )
+    return [f"{who}/{name}" for name in names]

@@ -1,0 +1,212 @@
+"""What a run of the bench is to do, as a TOML file says it."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from bauta.audit.adversaries import adversaries
+from bauta.errors import UsageError
+from bauta.methods.baselines.base import baselines
+from bauta.methods.baselines.obscuring import obscurers
+from bauta.methods.registry import methods
+from bauta.settings import Settings
+
+_FOLDER = resources.files("bauta").joinpath("data/benches")
+#: Scenarios of docs/bench.md, and what each needs protected.
+SCENARIOS = ("A", "B", "C", "D")
+#: Settings that a method of Bauta's may have in a plan.
+_OPTIONS = frozenset(
+    {"preset", "perceptual", "warp", "goal", "gain", "target_search", "gamma", "level", "region"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A method of a plan.
+
+    Attributes:
+        name: of a method of Bauta's, a baseline or an obscurer.
+        label: what tables call it; empty: its name.
+        options: settings of a method of Bauta's.
+
+    """
+
+    name: str
+    label: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check name and options."""
+        if self.name not in method_names():
+            # The registry of methods knows the nearest names of its own kind alone.
+            raise UsageError(f"unknown method {self.name!r}: use {', '.join(method_names())}")
+        unknown = sorted(set(self.options) - _OPTIONS)
+        if unknown:
+            raise UsageError(f"method {self.name}: unknown {', '.join(unknown)}")
+        if self.options and self.name not in methods.names():
+            raise UsageError(f"method {self.name} has the settings of its paper, and takes none")
+        if self.name in methods.names():
+            Settings(method=self.name, **self.options)
+
+    @property
+    def title(self) -> str:
+        """What tables call it."""
+        return self.label or self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A run of the bench.
+
+    Attributes:
+        name: of the run, and of its folder.
+        about: what it is for, in a sentence.
+        split: name of a split in the package.
+        people: how many of the split's people are protected; the others stay in the gallery.
+        skip: people to leave out before those, for choosing settings on others than are reported.
+        methods: what is compared.
+        epsilon: budgets, in grey levels; what hides faces by covering them is run once.
+        surrogates: recognizers to optimise against; empty: the default team.
+        judges: recognizers that judge; empty: all that are at hand.
+        scenarios: out of :data:`SCENARIOS`.
+        adversaries: names of :mod:`bauta.audit.adversaries`, at all their strengths.
+        seed: seed of all randomness.
+
+    """
+
+    name: str
+    about: str = ""
+    split: str = "lfw-identification"
+    people: int = 100
+    skip: int = 0
+    methods: tuple[Entry, ...] = ()
+    epsilon: tuple[float, ...] = (8.0,)
+    surrogates: tuple[str, ...] = ()
+    judges: tuple[str, ...] = ()
+    scenarios: tuple[str, ...] = ("A",)
+    adversaries: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without photos."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
+            raise UsageError(f"a run is named by small letters, digits, . _ and -: {self.name!r}")
+        if not self.methods:
+            raise UsageError("a plan needs methods")
+        titles = [entry.title for entry in self.methods]
+        twice = sorted({title for title in titles if titles.count(title) > 1})
+        if twice:
+            raise UsageError(f"methods need labels of their own: {', '.join(twice)}")
+        if self.people < 1 or self.skip < 0:
+            raise UsageError("people must be at least 1, and skip not negative")
+        if not self.epsilon or not all(1 <= e <= 64 for e in self.epsilon):
+            raise UsageError("epsilon must be between 1 and 64 grey levels")
+        _known("scenario", self.scenarios, SCENARIOS)
+        _known("adversary", self.adversaries, adversaries.names())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """Short hash of all that decides which files are made, to recognise the same run."""
+        keys = ("split", "people", "skip", "surrogates", "seed")
+        made = {key: value for key, value in self.to_json().items() if key in keys}
+        return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
+
+
+#: Kinds of what is not a list.
+_KINDS: Mapping[str, tuple[type, str]] = {
+    **dict.fromkeys(("name", "about", "split"), (str, "words")),
+    **dict.fromkeys(("people", "skip", "seed"), (int, "a whole number")),
+}
+
+
+def method_names() -> list[str]:
+    """Names of all that can be compared."""
+    return sorted({*methods.names(), *baselines.names(), *obscurers.names()})
+
+
+def read_plan(name: str | Path) -> Plan:
+    """Read a plan.
+
+    Args:
+        name: a plan of the package, or the path of a TOML file.
+
+    Raises:
+        UsageError: there is no such plan, or it does not make sense.
+
+    """
+    path = Path(name)
+    source = path if path.suffix == ".toml" else _FOLDER.joinpath(f"{name}.toml")
+    try:
+        data = tomllib.loads(source.read_text("utf-8"))
+    except OSError as error:
+        known = ", ".join(plan_names())
+        raise UsageError(f"no plan {name}: use {known}, or a .toml file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{name} is not a plan: {error}") from error
+    return parse_plan({"name": path.stem, **data}, str(name))
+
+
+def plan_names() -> list[str]:
+    """Names of the plans in the package."""
+    return sorted(f.name.removesuffix(".toml") for f in _FOLDER.iterdir() if f.is_file())
+
+
+def parse_plan(data: Mapping[str, Any], where: str) -> Plan:
+    """Build a plan of plain data; unknown keys are errors.
+
+    Methods are names, names with * and ?, or tables of name, label and options.
+
+    Raises:
+        UsageError: a key is unknown, missing or of the wrong type.
+
+    """
+    values = dict(data)
+    unknown = sorted(set(values) - {item.name for item in fields(Plan)})
+    if unknown:
+        raise UsageError(f"{where}: unknown {', '.join(unknown)}")
+    for key, value in values.items():
+        kind, word = _KINDS.get(key, (list, "a list"))
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise UsageError(f"{where}: {key} must be {word}")
+    try:
+        values["methods"] = tuple(_entries(values.get("methods", [])))
+        for key in ("epsilon", "surrogates", "judges", "scenarios", "adversaries"):
+            values[key] = tuple(values.get(key, getattr(Plan, key)))
+        return Plan(**values)
+    except (TypeError, UsageError) as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _entries(items: Sequence[str | Mapping[str, Any]]) -> list[Entry]:
+    out: list[Entry] = []
+    for item in items:
+        if not isinstance(item, str):
+            if "name" not in item:
+                raise UsageError(f"a method needs a name: {dict(item)}")
+            options = {key: value for key, value in item.items() if key not in ("name", "label")}
+            out.append(Entry(name=item["name"], label=item.get("label", ""), options=options))
+            continue
+        names = fnmatch.filter(method_names(), item) if set(item) & set("*?") else [item]
+        if not names:
+            raise UsageError(f"no method is called like {item}")
+        out += [Entry(name=name) for name in names if name not in {entry.title for entry in out}]
+    return out
+
+
+def _known(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"unknown {kind} {unknown[0]!r}: use {', '.join(known)}")

@@ -1,0 +1,82 @@
+"""Where a run keeps its files.
+
+Everything is written whole or not at all, so that a run that was killed at any moment goes on with
+what is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bauta.bench.contestants import Contestant
+from bauta.bench.plan import Plan
+from bauta.errors import UsageError
+from bauta.media import atomic_write
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder of a run.
+
+    Attributes:
+        folder: where it is.
+
+    """
+
+    folder: Path
+
+    def open(self, plan: Plan) -> None:
+        """Begin the run, or go on with it.
+
+        Raises:
+            UsageError: the folder holds a run whose files were made otherwise.
+
+        """
+        file = self.folder / "plan.json"
+        if file.is_file():
+            there = self.read(file)
+            if there.get("digest") != plan.digest:
+                raise UsageError(
+                    f"{self.folder} holds a run of other people, surrogates or seed: choose "
+                    "another folder with --out, or remove this one"
+                )
+        self.write(file, {"digest": plan.digest, "plan": plan.to_json()})
+
+    def photo(self, contestant: Contestant, index: int, *, second: bool = False) -> Path:
+        """File of a protected photo: a person's probe, or their second photo."""
+        name = f"{index:04d}-second.jpg" if second else f"{index:04d}.jpg"
+        return self.folder / "photos" / contestant.key / name
+
+    def seconds_file(self, contestant: Contestant, index: int) -> Path:
+        """File of how long the batch that begins with a person took."""
+        return self.folder / "photos" / contestant.key / f"{index:04d}.json"
+
+    def outcome(self, contestant: Contestant, judge: str, change: str) -> Path:
+        """File of what a judge said; ``change`` is an adversary at a strength, or "clean"."""
+        return self.folder / "judged" / contestant.key / change / f"{judge}.json"
+
+    def quality(self, contestant: Contestant) -> Path:
+        """File of how far the protected photos differ from the originals."""
+        return self.folder / "judged" / contestant.key / "quality.json"
+
+    def read(self, file: Path) -> dict[str, Any]:
+        """Read one of the run's JSON files.
+
+        Raises:
+            UsageError: it is damaged.
+
+        """
+        try:
+            data: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{file} cannot be read: remove it and run again ({error})") from error
+        return data
+
+    def write(self, file: Path, data: Mapping[str, Any]) -> None:
+        """Write one of the run's JSON files, whole or not at all."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, (json.dumps(data) + "\n").encode(), overwrite=True)

@@ -1,0 +1,97 @@
+"""``bauta bench``: compare methods under one protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
+
+app = typer.Typer(help="Compare protections: methods, budgets, judges, scenarios.")
+RUN_EXAMPLES = """
+Examples:
+
+  bauta bench run smoke --data lfw
+
+  bauta bench run mine.toml --data lfw --people 50 --jobs 1     (the same call goes on from there)
+"""
+LIST_EXAMPLES = """
+Examples:
+
+  bauta bench list
+"""
+
+
+@app.command("list", epilog=LIST_EXAMPLES)
+def list_command(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """List plans, methods and adversaries, with papers and where settings are from."""
+    from bauta.audit.adversaries import adversaries
+    from bauta.bench.plan import plan_names, read_plan
+    from bauta.methods.baselines.base import baselines
+    from bauta.methods.baselines.obscuring import obscurers
+    from bauta.methods.registry import methods
+
+    plans = [(name, read_plan(name).about) for name in plan_names()]
+    own = [(name, "Bauta's own") for name in methods.names()]
+    papers = [(n, baselines[n].paper, baselines[n].settings) for n in baselines.names()]
+    plain = [(name, "what people do", obscurers[name].about) for name in obscurers.names()]
+    changes = [
+        (name, adversaries[name].unit, ", ".join(f"{s:g}" for s in adversaries[name].strengths))
+        for name in adversaries.names()
+    ]
+    if json:
+        print_json({"plans": plans, "methods": [*own, *papers, *plain], "adversaries": changes})
+        return
+    for title, rows in (
+        ("plans", plans),
+        ("methods", [*own, *papers, *plain]),
+        ("adversaries", changes),
+    ):
+        table = Table(
+            box=None, padding=(0, 2), show_header=False, title=title, title_justify="left"
+        )
+        for row in rows:
+            table.add_row(*map(escape, row))
+        out.print(table)
+
+
+@app.command("run", epilog=RUN_EXAMPLES)
+def run_command(
+    plan: Annotated[str, typer.Argument(help="A plan of Bauta's, or a .toml file.")],
+    data: Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of all runs; each has its own in it.")
+    ] = Path("runs"),
+    people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
+    jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Run a plan, or go on with it: whatever is done already is not done again."""
+    from dataclasses import replace
+
+    from bauta.bench.plan import read_plan
+    from bauta.bench.run import Bench, check_judges, run
+    from bauta.bench.store import Store
+    from bauta.weights.records import data_folder
+
+    with usage_errors():
+        chosen = read_plan(plan)
+        if people is not None:
+            chosen = replace(chosen, people=people)
+        bench = Bench(
+            plan=chosen,
+            data=data,
+            store=Store(output / chosen.name),
+            cache=data_folder().parent / "cache",
+            device=device,
+        )
+        check_judges(bench)
+        with progress_bar(quiet=False) as bar:
+            run(bench, jobs=jobs, progress=Tell(bar))
+    out.print(f"done: {escape(str(bench.store.folder))}")
