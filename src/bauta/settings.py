@@ -42,7 +42,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "fast": Preset(steps=7, views=2, smallest=0.04),
         "balanced": Preset(steps=20, views=4, smallest=0.02),
-        "strong": Preset(steps=60, views=6, smallest=0.01, diversity=_ROBUST),
+        "strong": Preset(steps=100, views=3, smallest=0.01, diversity=_ROBUST),
     }
 )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
+import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -21,12 +25,15 @@ from bauta.bench.people import People, identification, load_split
 from bauta.bench.plan import Plan
 from bauta.bench.quality import quality
 from bauta.bench.store import Store
+from bauta.bench.table import Row, rows_of
 from bauta.errors import UsageError
 from bauta.faces.index import main_face
 from bauta.media import read_photo, write_photo
 from bauta.recognizers.base import Judge
 from bauta.recognizers.embeddings import embed_photos
+from bauta.recognizers.own import OWN
 from bauta.recognizers.zoo import default_judges, default_surrogates, get_recognizer, get_surrogate
+from bauta.weights.records import records
 
 Pixels = NDArray[np.uint8]
 #: Told what is being done, and the units done and in all.
@@ -96,7 +103,7 @@ def run(bench: Bench, *, jobs: int = 0, progress: Progress | None = None) -> Non
         UsageError: the plan does not fit the data, or the folder holds another run.
 
     """
-    bench.store.open(bench.plan)
+    bench.store.open(bench.plan, provenance(bench))
     people = bench.people(progress)
     _protect_all(bench, people, jobs or _cores(bench.device), progress)
     _judge_all(bench, people, progress)
@@ -199,12 +206,7 @@ def _files(
 
 def _judge_all(bench: Bench, people: People, progress: Progress | None) -> None:
     """Let every judge look at what is not judged yet."""
-    changes = [(CLEAN, "", 0.0)]
-    changes += [
-        (f"{name}-{strength:g}", name, strength)
-        for name in bench.plan.adversaries
-        for strength in adversaries[name].strengths
-    ]
+    changes = changes_of(bench.plan)
     all_of_them = contestants(bench.plan)
     for contestant in all_of_them:
         if not bench.store.quality(contestant).is_file():
@@ -262,6 +264,62 @@ def _look(
 
     seconds = embedded(second=True) if bench.needs_seconds else None
     return judged(shelf, embedded(second=False), seconds)
+
+
+def provenance(bench: Bench) -> dict[str, object]:
+    """What the numbers depend on besides the plan: versions, weights, machine and command."""
+    names = dict.fromkeys((*bench.surrogates, *bench.judges))
+    return {
+        "command": shlex.join(["bauta", *sys.argv[1:]]),
+        "versions": {name: metadata.version(name) for name in ("bauta", "torch", "numpy")},
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "device": bench.device,
+        "surrogates": list(bench.surrogates),
+        "judges": list(bench.judges),
+        "weights": {name: _sha256(name) for name in names},
+    }
+
+
+def _sha256(name: str) -> str:
+    judge = get_recognizer(name)
+    row = records().get(judge.network_id) or OWN[name].record
+    return row.sha256
+
+
+def roles(bench: Bench) -> dict[str, str]:
+    """Of each judge, "kin" if its weights or teachers made a surrogate, else "stranger"."""
+    took_part = frozenset[str]().union(*(get_recognizer(n).lineage for n in bench.surrogates))
+    return {
+        name: "stranger" if get_recognizer(name).lineage.isdisjoint(took_part) else "kin"
+        for name in bench.judges
+    }
+
+
+def results(bench: Bench) -> list[Row]:
+    """All rates that the store has outcomes for, in the plan's order."""
+    part = roles(bench)
+    changes = [name for name, _, _ in changes_of(bench.plan)]
+    return [
+        row
+        for contestant in contestants(bench.plan)
+        for judge in bench.judges
+        for change in changes
+        if (file := bench.store.outcome(contestant, judge, change)).is_file()
+        for row in rows_of(contestant, judge, part[judge], change, bench.store.read(file))
+        if row.scenario in bench.plan.scenarios
+    ]
+
+
+def changes_of(plan: Plan) -> list[tuple[str, str, float]]:
+    """Name, adversary and strength of all that happens to photos before they are judged."""
+    return [
+        (CLEAN, "", 0.0),
+        *(
+            (f"{name}-{strength:g}", name, strength)
+            for name in plan.adversaries
+            for strength in adversaries[name].strengths
+        ),
+    ]
 
 
 def check_judges(bench: Bench) -> None:

@@ -29,8 +29,12 @@ class Store:
 
     folder: Path
 
-    def open(self, plan: Plan) -> None:
+    def open(self, plan: Plan, made: Mapping[str, Any]) -> None:
         """Begin the run, or go on with it.
+
+        Args:
+            plan: what is to be done.
+            made: versions, weights and command, to be kept with the results.
 
         Raises:
             UsageError: the folder holds a run whose files were made otherwise.
@@ -44,7 +48,7 @@ class Store:
                     f"{self.folder} holds a run of other people, surrogates or seed: choose "
                     "another folder with --out, or remove this one"
                 )
-        self.write(file, {"digest": plan.digest, "plan": plan.to_json()})
+        self.write(file, {"digest": plan.digest, "plan": plan.to_json(), "made": made})
 
     def photo(self, contestant: Contestant, index: int, *, second: bool = False) -> Path:
         """File of a protected photo: a person's probe, or their second photo."""

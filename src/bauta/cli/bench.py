@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
+from bauta.errors import UsageError
+
+if TYPE_CHECKING:
+    from bauta.bench.run import Bench
 
 app = typer.Typer(help="Compare protections: methods, budgets, judges, scenarios.")
 RUN_EXAMPLES = """
@@ -18,6 +22,11 @@ Examples:
   bauta bench run smoke --data lfw
 
   bauta bench run mine.toml --data lfw --people 50 --jobs 1     (the same call goes on from there)
+"""
+REPORT_EXAMPLES = """
+Examples:
+
+  bauta bench report smoke --data lfw
 """
 LIST_EXAMPLES = """
 Examples:
@@ -73,25 +82,61 @@ def run_command(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Run a plan, or go on with it: whatever is done already is not done again."""
-    from dataclasses import replace
-
-    from bauta.bench.plan import read_plan
-    from bauta.bench.run import Bench, check_judges, run
-    from bauta.bench.store import Store
-    from bauta.weights.records import data_folder
+    from bauta.bench.run import check_judges, run
 
     with usage_errors():
-        chosen = read_plan(plan)
-        if people is not None:
-            chosen = replace(chosen, people=people)
-        bench = Bench(
-            plan=chosen,
-            data=data,
-            store=Store(output / chosen.name),
-            cache=data_folder().parent / "cache",
-            device=device,
-        )
+        bench = _bench(plan, data, output, people, device)
         check_judges(bench)
         with progress_bar(quiet=False) as bar:
             run(bench, jobs=jobs, progress=Tell(bar))
     out.print(f"done: {escape(str(bench.store.folder))}")
+    out.print(f"next: bauta bench report {escape(plan)} --data {escape(str(data))}")
+
+
+@app.command("report", epilog=REPORT_EXAMPLES)
+def report_command(
+    plan: Annotated[str, typer.Argument(help="The plan that was run.")],
+    data: Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of all runs; each has its own in it.")
+    ] = Path("runs"),
+    people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Tables of a run, as far as it has come: Markdown and CSV in its folder."""
+    from dataclasses import asdict
+
+    from bauta.bench.run import results
+    from bauta.bench.table import to_csv, write_tables
+    from bauta.media import atomic_write
+
+    with usage_errors():
+        bench = _bench(plan, data, output, people, "cpu")
+        rows = results(bench)
+        if not rows:
+            raise UsageError(f"nothing is judged yet: bauta bench run {plan} --data {data}")
+        folder = bench.store.folder
+        text = write_tables(rows, bench.plan, bench.store.read(folder / "plan.json")["made"])
+        atomic_write(folder / "rates.csv", to_csv(rows).encode(), overwrite=True)
+        atomic_write(folder / "report.md", text.encode(), overwrite=True)
+    if json:
+        print_json([asdict(row) for row in rows])
+        return
+    out.print(escape(text))
+    out.print(f"{escape(str(folder / 'report.md'))}, {escape(str(folder / 'rates.csv'))}")
+
+
+def _bench(plan: str, data: Path, output: Path, people: int | None, device: str) -> Bench:
+    from dataclasses import replace
+
+    from bauta.bench.plan import read_plan
+    from bauta.bench.run import Bench
+    from bauta.bench.store import Store
+    from bauta.weights.records import data_folder
+
+    chosen = read_plan(plan)
+    if people is not None:
+        chosen = replace(chosen, people=people)
+    cache = data_folder().parent / "cache"
+    store = Store(output / chosen.name)
+    return Bench(plan=chosen, data=data, store=store, cache=cache, device=device)
