@@ -1,0 +1,157 @@
+"""A whole run on four people made of two portraits: files, outcomes, resuming, tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bauta.audit.metrics import largest_change
+from bauta.bench import run as bench_run
+from bauta.bench.contestants import contestants
+from bauta.bench.plan import parse_plan
+from bauta.bench.run import Bench, results, run
+from bauta.bench.store import Store
+from bauta.bench.table import to_csv, to_markdown, write_tables
+from bauta.errors import UsageError
+from bauta.media import read_photo
+from tests.training.conftest import album
+
+__all__ = ["album"]
+
+SPLIT = {
+    "protected": ["Collins", "Hopper"],
+    "targets": ["Collins_mirrored"],
+    "others": ["Hopper_mirrored"],
+}
+PLAN = parse_plan(
+    {
+        "name": "small", "people": 2, "methods": ["none", "noise", "mt-dim"],
+        "epsilon": [8], "surrogates": ["tight-ms1m"], "judges": ["tight-judge", "tight-ms1m"],
+        "scenarios": ["A", "B", "C", "D"],
+    },
+    "small",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("runs")
+    bench = Bench(plan=PLAN, data=album, store=Store(folder / "small"), cache=folder / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench_run, "load_split", lambda name: SPLIT)
+        told: list[tuple[str, int, int]] = []
+        run(bench, jobs=1, progress=lambda *p: told.append(p))
+    assert ("protecting", 3, 3) in told
+    assert all(0 <= done <= total for _, done, total in told)
+    return bench
+
+
+def test_written_photos_keep_their_budgets(finished: Bench, album: Path):
+    for contestant in contestants(PLAN):
+        for index, who in enumerate(SPLIT["protected"]):
+            for second in (False, True):
+                clean = read_photo(album / who / f"{int(second)}.jpg").pixels
+                file = finished.store.photo(contestant, index, second=second)
+                change = largest_change(clean, read_photo(file).pixels)
+                if contestant.entry.name == "none":
+                    assert change == 0
+                else:
+                    # JPEG adds some of its own.
+                    assert 4 <= change <= 8 + 24
+
+
+def test_the_surrogate_itself_is_fooled_and_marked(finished: Bench):
+    rows = {(r.method, r.judge, r.scenario, r.change, r.measure): r for r in results(finished)}
+    assert rows["none", "tight-judge", "A", "clean", "rank1_ut"].percent == 0
+    none, _, made = (
+        finished.store.read(finished.store.outcome(c, "tight-ms1m", "clean"))["D"]
+        for c in contestants(PLAN)
+    )
+    assert max(made["own_similarity"]) < min(none["own_similarity"]) - 0.2
+    assert min(np.subtract(made["target_similarity"], none["target_similarity"])) > 0.1
+    assert {r.role for r in rows.values() if r.judge == "tight-ms1m"} == {"kin"}
+    assert {r.role for r in rows.values() if r.judge == "tight-judge"} == {"stranger"}
+    assert {r.scenario for r in rows.values()} == {"A", "B", "C", "D"}
+    assert all(r.low <= r.percent <= r.high for r in rows.values())
+
+
+def test_quality_is_of_the_written_files(finished: Bench):
+    none, noise, made = (finished.store.read(finished.store.quality(c)) for c in contestants(PLAN))
+    assert none["photo"]["psnr"] == [100, 100]
+    assert none["mmd"] == pytest.approx(0, abs=1e-5)
+    # Noise is on the whole photo, the mask on the head alone.
+    assert max(noise["photo"]["ssim"]) < min(made["photo"]["ssim"]) < 1
+    assert max(made["face"]["psnr"]) < min(made["photo"]["psnr"])
+    assert 0.9 < np.mean(made["photo"]["ms_ssim"]) < 1
+    assert 0 < made["seconds"] < 60
+
+
+def test_a_run_that_was_killed_goes_on(finished: Bench, monkeypatch: pytest.MonkeyPatch):
+    """Without one batch's time file and one outcome, just these are made again, and alike."""
+    monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
+    store, (_, noise, other) = finished.store, contestants(PLAN)
+    outcome = store.outcome(noise, "tight-judge", "clean")
+    before = {
+        file: file.read_bytes() for file in (outcome, store.photo(noise, 0), store.photo(noise, 1))
+    }
+    kept = store.photo(other, 0).stat().st_mtime_ns
+    store.seconds_file(noise, 0).unlink()
+    store.photo(noise, 1).unlink()
+    outcome.unlink()
+    run(finished, jobs=1)
+    assert {file: file.read_bytes() for file in before} == before
+    assert store.photo(other, 0).stat().st_mtime_ns == kept
+
+
+def test_adversaries_have_outcomes_of_their_own(finished: Bench, monkeypatch: pytest.MonkeyPatch):
+    """The hardest loss of bits leaves the clean photos' outcome behind."""
+    monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
+    plan = replace(
+        PLAN, methods=PLAN.methods[:1], adversaries=("bits",), judges=("tight-judge",),
+        scenarios=("A", "D"),
+    )  # fmt: skip
+    bench = replace(finished, plan=plan)
+    run(bench, jobs=1)
+    rows = results(bench)
+    assert {r.change for r in rows} == {"clean", "bits-6", "bits-5", "bits-4", "bits-3"}
+    none = contestants(plan)[0]
+    similar = [
+        bench.store.read(bench.store.outcome(none, "tight-judge", change))["D"]["own_similarity"]
+        for change in ("clean", "bits-6", "bits-3")
+    ]
+    assert np.mean(similar[2]) < np.mean(similar[1]) <= np.mean(similar[0]) + 0.02
+
+
+def test_provenance(finished: Bench):
+    made = json.loads((finished.store.folder / "plan.json").read_text())["made"]
+    assert len(made["weights"]["tight-judge"]) == 64
+    assert {"bauta", "torch", "numpy"} == set(made["versions"])
+    assert made["surrogates"] == ["tight-ms1m"]
+
+
+def test_another_run_is_not_mixed_in(finished: Bench):
+    with pytest.raises(UsageError, match="choose another folder"):
+        run(replace(finished, plan=replace(PLAN, seed=5)))
+
+
+def test_tables(finished: Bench):
+    rows = results(finished)
+    table = to_markdown(rows, measure="rank1_ut", scenario="A").splitlines()
+    assert table[0] == "| method | ε | mean of strangers | tight-judge | *tight-ms1m (kin)* |"
+    assert len(table) == 2 + len(PLAN.methods)
+    means = [float(line.split("**")[1]) for line in table[2:]]
+    assert means == sorted(means, reverse=True)
+    assert to_csv(rows).count("\n") == 1 + len(rows)
+    made = finished.store.read(finished.store.folder / "plan.json")["made"]
+    text = write_tables(rows, PLAN, made)
+    assert text.count("## Scenario") == 8
+    assert "2 people of lfw-identification, seed 0" in text
+
+
+def test_data_without_the_people(finished: Bench, tmp_path: Path):
+    with pytest.raises(UsageError, match="holds no photos of"):
+        run(replace(finished, data=tmp_path))
