@@ -1,4 +1,4 @@
-"""Draw the LFW identification split of docs/results: run once, its result is in the repository.
+"""Draw the LFW splits of docs/results: run once, their result is in the repository.
 
 python benchmarks/lfw_split.py ../shared/data/lfw
 """
@@ -11,11 +11,13 @@ import random
 from pathlib import Path
 
 SEED = 2026
-OUT = Path(__file__).resolve().parents[1] / "src/bauta/data/splits/lfw-identification.json"
+FOLDER = Path(__file__).resolve().parents[1] / "src/bauta/data/splits"
+#: Photos that a personal mask is fitted on, and the fewest that it is then tested on.
+FITTING, TESTED = 10, 2
 
 
 def main() -> None:
-    """Write the split."""
+    """Write the splits."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("lfw", type=Path)
     people = {
@@ -36,8 +38,27 @@ def main() -> None:
         "targets": chosen[500:],
         "others": rng.sample(rest, 500),
     }
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(split, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    _write("lfw-identification", split)
+    _write("lfw-universal", _universal(split["protected"], people))
+
+
+def _universal(held_out: list[str], people: dict[str, list[str]]) -> dict[str, object]:
+    """Who has photos enough for a personal mask, among the people no network was trained on."""
+    needed = 1 + FITTING + TESTED
+    return {
+        "source": "Labeled Faces in the Wild, 13,233 photos of 5,749 people",
+        "rule": f"the protected people of lfw-identification with {needed} or more photos, in its "
+        f"order; of each the first photo is the gallery's clean one, the next {FITTING} are for "
+        "fitting, all further ones for testing; distractors: all photos of everybody else",
+        "fitting": FITTING,
+        "people": [name for name in held_out if len(people[name]) >= needed],
+    }
+
+
+def _write(name: str, split: dict[str, object]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(split, indent=1, ensure_ascii=False) + "\n"
+    (FOLDER / f"{name}.json").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":
