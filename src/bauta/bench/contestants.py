@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from torch import Tensor
 from bauta.bench.plan import Entry, Plan
 from bauta.engine.goals import Impersonate
 from bauta.engine.problem import Problem
+from bauta.engine.shared import SharedProblem
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
+from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
 from bauta.methods.baselines.base import Baseline, Setting, baselines
 from bauta.methods.baselines.obscuring import obscurers
@@ -90,6 +92,11 @@ def contestants(plan: Plan) -> list[Contestant]:
     return out
 
 
+def personal(contestant: Contestant) -> bool:
+    """Whether it makes one mask per person."""
+    return contestant.kind == "baseline" and bool(baselines[contestant.entry.name].away_from)
+
+
 def _has_budget(name: str) -> bool:
     return name not in obscurers.names() or name == "noise"
 
@@ -146,6 +153,40 @@ def _by_baseline(
     return [
         render_into_photo(photo, [face], answers[at : at + 1], masks[at : at + 1], limit=epsilon)
         for at, (photo, face) in enumerate(zip(photos, faces, strict=True))
+    ]
+
+
+def protect_album(
+    contestant: Contestant,
+    fitting: tuple[Sequence[Pixels], Sequence[Face]],
+    tests: tuple[Sequence[Pixels], Sequence[Face]],
+    means: Means,
+) -> list[Pixels]:
+    """Change one person's photos: with one mask fitted on others of theirs, or photo by photo.
+
+    Args:
+        contestant: who.
+        fitting: photos that a personal mask is fitted on, and the face in each.
+        tests: photos to be changed, and the face in each.
+        means: surrogates and what else is given.
+
+    Returns:
+        The tests, changed.
+
+    """
+    if not personal(contestant):
+        return protect(contestant, *tests, means)
+    row = baselines[contestant.entry.name]
+    plain = baseline_problem(row, contestant.epsilon, *fitting, means)
+    values = {field.name: getattr(plain, field.name) for field in fields(plain)}
+    problem = SharedProblem(**values, away_from=row.away_from)
+    setting = Setting(epsilon=contestant.epsilon, seed=means.seed, strangers=means.strangers)
+    mask = row.build(setting).run(problem).cpu()
+    return [
+        render_into_photo(
+            photo, [face], mask, region_mask(face, ("head",))[None], limit=contestant.epsilon
+        )
+        for photo, face in zip(*tests, strict=True)
     ]
 
 

@@ -40,6 +40,30 @@ class People:
     faces: Mapping[str, Face]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Albums:
+    """The photos of a run of personal masks, as paths relative to ``root``; all have a face.
+
+    Attributes:
+        root: folder of one folder per person.
+        names: N people with masks of their own.
+        cleans: the photo of each that is in the gallery as it is.
+        fitting: photos that each mask is fitted on.
+        tests: photos that each mask is then put on.
+        distractors: photos of everybody else.
+        faces: the main face of each photo.
+
+    """
+
+    root: Path
+    names: Sequence[str]
+    cleans: Sequence[str]
+    fitting: Sequence[Sequence[str]]
+    tests: Sequence[Sequence[str]]
+    distractors: Sequence[str]
+    faces: Mapping[str, Face]
+
+
 def load_split(name: str) -> dict[str, Any]:
     """Read a split of the package.
 
@@ -110,6 +134,52 @@ def identification(
         targets=[name for name in targets if name in faces],
         target_names=list(split["targets"]),
         gallery=[name for name in shelf if name in faces],
+        faces=faces,
+    )
+
+
+def universal(
+    root: Path,
+    split: Mapping[str, Any],
+    *,
+    people: int,
+    tested: int,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Albums:
+    """Lay out OPOM's protocol (Zhong and Deng, TPAMI 2022, section 4): masks on unseen photos.
+
+    Args:
+        root: folder of one folder per person; all of it makes up the gallery.
+        split: "people", and how many photos are for "fitting".
+        people: how many of them get masks.
+        tested: how many photos of each are tested at most.
+        cache: folder in which found faces are kept.
+        progress: told the photos looked at and in all.
+
+    Raises:
+        UsageError: the folder does not hold the split's people, or the split not so many.
+
+    """
+    names = split["people"][:people]
+    if len(names) < people:
+        raise UsageError(f"the split has {len(split['people'])} people, not {people}")
+    mine = set(names)
+    albums = {who: _photos(root, who) for who in names}
+    last = 1 + split["fitting"]
+    others = sorted(f"{p.parent.name}/{p.name}" for p in root.glob("*/*.jpg"))
+    distractors = [name for name in others if name.split("/")[0] not in mine]
+    wanted = [name for who in names for name in albums[who][: last + tested]]
+    found = index_faces(root, [*wanted, *distractors], cache, progress=progress)
+    faces = {name: face for name, face in found.items() if face is not None}
+    usable = [who for who in names if albums[who][0] in faces]
+    return Albums(
+        root=root,
+        names=usable,
+        cleans=[albums[who][0] for who in usable],
+        fitting=[[n for n in albums[who][1:last] if n in faces] for who in usable],
+        tests=[[n for n in albums[who][last : last + tested] if n in faces] for who in usable],
+        distractors=[name for name in distractors if name in faces],
         faces=faces,
     )
 

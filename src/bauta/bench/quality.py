@@ -18,7 +18,7 @@ from bauta.faces.face import Face
 from bauta.media import read_photo
 
 if TYPE_CHECKING:
-    from bauta.bench.run import Bench
+    from bauta.bench.bench import Bench
 
 #: Side of the faces whose distributions are compared, as the paper's crops.
 _SIDE = 112

@@ -27,6 +27,9 @@ MEASURES: Mapping[str, str] = {
     "dodge_01": "dodging ASR at FAR 0.1 %",
     "taken_1": "impersonation ASR at FAR 1 %: above the threshold beside a target's photo",
     "taken_01": "impersonation ASR at FAR 0.1 %",
+    "psr_1": "PSR at top 1: the person is not the first found, on photos new to the mask",
+    "psr_5": "PSR at top 5",
+    "psr_10": "PSR at top 10",
 }
 
 
@@ -39,7 +42,7 @@ class Row:
         epsilon: its budget in grey levels; 0 for none.
         judge: who judged.
         role: "stranger", or "kin" of a surrogate, which is no opinion of its own.
-        scenario: "A" to "D".
+        scenario: "A" to "D", or "U" for personal masks on unseen photos.
         change: the adversary and its strength, or "clean".
         measure: out of :data:`MEASURES`.
         percent: the rate.
@@ -67,7 +70,10 @@ def rows_of(
 ) -> Iterator[Row]:
     """Rates of one outcome, as :func:`bauta.bench.judging.judged` gives it."""
     for scenario, values in outcome.items():
-        hits = _verified(judge, values) if scenario == "D" else _identified(values)
+        if scenario == "D":
+            hits = _verified(judge, values)
+        else:
+            hits = _personal(values) if scenario == "U" else _identified(values)
         for measure, hit in hits.items():
             low, high = interval(hit)
             yield Row(
@@ -85,14 +91,24 @@ def rows_of(
             )
 
 
-def _identified(values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[np.bool_]]:
+def _identified(values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]]:
     own, target = (np.asarray(values[key]) for key in ("own_rank", "target_rank"))
     return {
         "rank1_ut": own > 1, "rank5_ut": own > 5, "rank1_t": target <= 1, "rank5_t": target <= 5
     }  # fmt: skip
 
 
-def _verified(judge: str, values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[np.bool_]]:
+def _personal(values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]]:
+    """Share of each person's tested photos, so that nobody with many outweighs the others."""
+    ranks, people = np.asarray(values["own_rank"]), np.asarray(values["person"])
+    out = {}
+    for n in (1, 5, 10):
+        shares = [float((ranks[people == who] > n).mean()) for who in np.unique(people)]
+        out[f"psr_{n}"] = np.array(shares)
+    return out
+
+
+def _verified(judge: str, values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]]:
     own, target = (np.asarray(values[key]) for key in ("own_similarity", "target_similarity"))
     out = {}
     table = thresholds_of(judge)
@@ -163,8 +179,9 @@ def write_tables(rows: Sequence[Row], plan: Plan, made: Mapping[str, Any]) -> st
         "Rates in %, with 95 % intervals over people. Kin of a surrogate are no strangers: they "
         "stand apart and count in no mean.\n",
     ]
-    for scenario in plan.scenarios:
-        for measure in ("dodge_1", "taken_1") if scenario == "D" else ("rank1_ut", "rank1_t"):
+    shown = {"D": ("dodge_1", "taken_1"), "U": ("psr_1", "psr_5")}
+    for scenario in dict.fromkeys(row.scenario for row in rows):
+        for measure in shown.get(scenario, ("rank1_ut", "rank1_t")):
             parts.append(f"## Scenario {scenario}, {MEASURES[measure]}\n")
             parts.append(to_markdown(rows, measure=measure, scenario=scenario))
     return "\n".join(part for part in parts if part)

@@ -13,7 +13,7 @@ from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
 from bauta.errors import UsageError
 
 if TYPE_CHECKING:
-    from bauta.bench.run import Bench
+    from bauta.bench.bench import Bench
 
 app = typer.Typer(help="Compare protections: methods, budgets, judges, scenarios.")
 RUN_EXAMPLES = """
@@ -82,7 +82,8 @@ def run_command(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Run a plan, or go on with it: whatever is done already is not done again."""
-    from bauta.bench.run import check_judges, run
+    from bauta.bench.bench import check_judges
+    from bauta.bench.run import run
 
     with usage_errors():
         bench = _bench(plan, data, output, people, device)
@@ -129,8 +130,8 @@ def report_command(
 def _bench(plan: str, data: Path, output: Path, people: int | None, device: str) -> Bench:
     from dataclasses import replace
 
+    from bauta.bench.bench import Bench
     from bauta.bench.plan import read_plan
-    from bauta.bench.run import Bench
     from bauta.bench.store import Store
     from bauta.weights.records import data_folder
 

@@ -1,0 +1,130 @@
+"""A plan with data, judges and a folder: what all protocols of the bench share."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from bauta.bench.contestants import Means, cut_strangers
+from bauta.bench.plan import Plan
+from bauta.bench.store import Store
+from bauta.errors import UsageError
+from bauta.faces.face import Face
+from bauta.media import read_photo
+from bauta.recognizers.own import OWN
+from bauta.recognizers.zoo import default_judges, default_surrogates, get_recognizer, get_surrogate
+from bauta.weights.records import records
+
+#: Told what is being done, and the units done and in all.
+Progress = Callable[[str, int, int], None]
+#: What photos are called to which no adversary has done anything.
+CLEAN = "clean"
+#: Strangers whose faces are given to methods that mix faces.
+_STRANGERS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A plan, on a data set, in a folder.
+
+    Attributes:
+        plan: what to do.
+        data: folder of one folder per person.
+        store: where results are kept.
+        cache: where embeddings and found faces are kept, for all runs.
+        device: where to compute.
+
+    """
+
+    plan: Plan
+    data: Path
+    store: Store
+    cache: Path
+    device: str = "cpu"
+
+    @property
+    def surrogates(self) -> tuple[str, ...]:
+        """Names of the surrogates."""
+        return self.plan.surrogates or tuple(default_surrogates("balanced"))
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Names of the judges."""
+        return self.plan.judges or tuple(default_judges())
+
+    @property
+    def needs_seconds(self) -> bool:
+        """Whether second photos are protected too."""
+        return bool({"B", "C"} & set(self.plan.scenarios))
+
+    @property
+    def cores(self) -> int:
+        """Processes that pay: one per core, or one for a GPU."""
+        return (os.cpu_count() or 1) if self.device == "cpu" else 1
+
+
+def give_means(
+    bench: Bench,
+    root: Path,
+    faces: Mapping[str, Face],
+    strangers: Sequence[str],
+    targets: Sequence[str],
+) -> Means:
+    """What contestants are given, built once per process."""
+    some = strangers[-_STRANGERS:]
+    photos = [read_photo(root / name).pixels for name in some]
+    return Means(
+        surrogates=[get_surrogate(name).to(bench.device) for name in bench.surrogates],
+        targets=[root / name for name in targets],
+        strangers=cut_strangers(photos, [faces[name] for name in some]),
+        seed=bench.plan.seed,
+        device=bench.device,
+    )
+
+
+def provenance(bench: Bench) -> dict[str, object]:
+    """What the numbers depend on besides the plan: versions, weights, machine and command."""
+    names = dict.fromkeys((*bench.surrogates, *bench.judges))
+    return {
+        "command": shlex.join(["bauta", *sys.argv[1:]]),
+        "versions": {name: metadata.version(name) for name in ("bauta", "torch", "numpy")},
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "device": bench.device,
+        "surrogates": list(bench.surrogates),
+        "judges": list(bench.judges),
+        "weights": {name: _sha256(name) for name in names},
+    }
+
+
+def _sha256(name: str) -> str:
+    judge = get_recognizer(name)
+    row = records().get(judge.network_id) or OWN[name].record
+    return row.sha256
+
+
+def roles(bench: Bench) -> dict[str, str]:
+    """Of each judge, "kin" if its weights or teachers made a surrogate, else "stranger"."""
+    took_part = frozenset[str]().union(*(get_recognizer(n).lineage for n in bench.surrogates))
+    return {
+        name: "stranger" if get_recognizer(name).lineage.isdisjoint(took_part) else "kin"
+        for name in bench.judges
+    }
+
+
+def check_judges(bench: Bench) -> None:
+    """Check early that all judges are at hand.
+
+    Raises:
+        UsageError: a plan wants none, or one that is not.
+
+    """
+    if not bench.judges:
+        raise UsageError("there is no judge: fetch or add a recognizer")
+    for name in bench.judges:
+        get_recognizer(name)

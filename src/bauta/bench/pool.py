@@ -1,0 +1,48 @@
+"""Units of work in several processes, each built up once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_context
+from typing import Any
+
+
+def in_processes(
+    units: Sequence[tuple[Any, ...]],
+    work: Callable[..., None],
+    *,
+    jobs: int,
+    begin: Callable[..., None],
+    given: tuple[Any, ...],
+    done: Callable[[int], None],
+) -> None:
+    """Do all units, in any order; an error stops the rest.
+
+    Args:
+        units: arguments of each call of ``work``.
+        work: a function of a module; it writes its own result.
+        jobs: number of processes.
+        begin: called once in each process.
+        given: its arguments.
+        done: told how many units are done.
+
+    """
+    if not units:
+        return
+    with ProcessPoolExecutor(
+        min(jobs, len(units)), mp_context=get_context("spawn"), initializer=begin, initargs=given
+    ) as pool:
+        waiting: set[Future[None]] = {pool.submit(work, *unit) for unit in units}
+        count = 0
+        try:
+            while waiting:
+                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    future.result()
+                count += len(ready)
+                done(count)
+        except BaseException:
+            # Nothing is lost: what finished has been written.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
