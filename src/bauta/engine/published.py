@@ -10,12 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from bauta.engine.transforms import Transform
-
-
-def _by_view(crops: Tensor, views: int) -> Tensor:
-    """(B, views, 3, H, W) view of crops."""
-    return crops.view(-1, views, *crops.shape[1:])
+from bauta.engine.transforms import Transform, per_view
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +30,7 @@ class ResizePad(Transform):
         """Resize and pad; see :class:`Transform`."""
         side = crops.shape[-1]
         out = []
-        for view in _by_view(crops, views).unbind(1):
+        for view in per_view(crops, views).unbind(1):
             draw, size, x, y = torch.rand(4, generator=generator).tolist()
             if draw < self.probability:
                 inner = round(side * (self.smallest + size * (1 - self.smallest)))
@@ -61,7 +56,7 @@ class Scales(Transform):
         """Scale; see :class:`Transform`."""
         del generator
         factors = 0.5 ** (torch.arange(views, device=crops.device) % self.copies)
-        return (_by_view(crops, views) * factors.to(crops).view(1, -1, 1, 1, 1)).flatten(0, 1)
+        return (per_view(crops, views) * factors.to(crops).view(1, -1, 1, 1, 1)).flatten(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +76,7 @@ class Admix(Transform):
         """Mix; see :class:`Transform`."""
         which = torch.randint(len(self.others), (views,), generator=generator)
         faces = F.interpolate(self.others[which].to(crops), crops.shape[-2:], mode="bilinear")
-        return (_by_view(crops, views) + self.share * faces[None]).flatten(0, 1)
+        return (per_view(crops, views) + self.share * faces[None]).flatten(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +98,7 @@ class Spectrum(Transform):
         noise = self.noise * torch.randn(shape, generator=generator).to(crops)
         gains = 1 + self.gain * (2 * torch.rand(shape, generator=generator).to(crops) - 1)
         cosines = _cosines(crops.shape[-1]).to(crops)
-        spectrum = cosines @ (_by_view(crops, views) + noise) @ cosines.T
+        spectrum = cosines @ (per_view(crops, views) + noise) @ cosines.T
         return (cosines.T @ (spectrum * gains) @ cosines).flatten(0, 1)
 
 

@@ -52,7 +52,7 @@ class Transform(ABC):
         """Change (B * views, 3, H, W) crops, RGB 0-255, view k of every face alike."""
 
 
-def _per_view(crops: Tensor, views: int) -> Tensor:
+def per_view(crops: Tensor, views: int) -> Tensor:
     """(B, views, 3, H, W) view of crops."""
     return crops.view(-1, views, *crops.shape[1:])
 
@@ -73,7 +73,7 @@ class Blur(Transform):
     def __call__(self, crops: Tensor, views: int, generator: Generator) -> Tensor:
         """Blur; see :class:`Transform`."""
         out = []
-        for view in _per_view(crops, views).unbind(1):
+        for view in per_view(crops, views).unbind(1):
             draw, pick = torch.rand(2, generator=generator).tolist()
             size = self.sizes[int(pick * len(self.sizes))]
             out.append(blur(view, size) if draw < self.probability else view)
@@ -111,7 +111,7 @@ class Jpeg(Transform):
 
         low, high = self.quality
         out = []
-        for view in _per_view(crops, views).unbind(1):
+        for view in per_view(crops, views).unbind(1):
             draw, where = torch.rand(2, generator=generator).tolist()
             if draw < self.probability:
                 quality = view.new_full((view.shape[0],), low + where * (high - low))
@@ -135,7 +135,7 @@ class Noise(Transform):
         """Add noise; see :class:`Transform`."""
         shape = (1, views, *crops.shape[1:])
         noise = torch.randn(shape, generator=generator).to(crops) * self.deviation
-        return (_per_view(crops, views) + noise).flatten(0, 1)
+        return (per_view(crops, views) + noise).flatten(0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
