@@ -20,6 +20,7 @@ from bauta.bench.plan import Plan
 from bauta.bench.pool import in_processes
 from bauta.bench.quality import quality
 from bauta.errors import UsageError
+from bauta.faces.face import Face
 from bauta.faces.index import main_face
 from bauta.media import read_photo, write_photo
 from bauta.recognizers.base import Judge
@@ -110,16 +111,26 @@ def _judge_all(bench: Bench, people: People, progress: Progress) -> None:
         if not bench.store.quality(contestant).is_file():
             bench.store.write(bench.store.quality(contestant), quality(bench, people, contestant))
     units = [(c, change) for c in all_of_them for change in changes]
-    for name in bench.judges:
-        missing = [u for u in units if not bench.store.outcome(u[0], name, u[1][0]).is_file()]
-        if not missing:
+    lacking = [
+        [n for n in bench.judges if not bench.store.outcome(contestant, n, change[0]).is_file()]
+        for contestant, change in units
+    ]
+    wanted = {name for names in lacking for name in names}
+    judges = {name: get_recognizer(name) for name in bench.judges if name in wanted}
+    shelves = {n: clean_shelf(j, people, bench.cache, progress) for n, j in judges.items()}
+    for number, ((contestant, change), names) in enumerate(zip(units, lacking, strict=True)):
+        progress("judging", number, len(units))
+        if not names:
             continue
-        judge = get_recognizer(name)
-        shelf = clean_shelf(judge, people, bench.cache, progress)
-        for number, (contestant, change) in enumerate(missing):
-            progress(f"judging: {name}", number, len(missing))
-            outcome = _look(bench, people, judge, shelf, contestant, change)
+        # Judges share the photos and the faces found in them, which is most of the work.
+        probes = _as_found(bench, people, contestant, change, second=False)
+        needed = bench.needs_seconds
+        seconds = _as_found(bench, people, contestant, change, second=True) if needed else None
+        for name in names:
+            embed = judges[name].embed
+            outcome = judged(shelves[name], embed(*probes), embed(*seconds) if seconds else None)
             bench.store.write(bench.store.outcome(contestant, name, change[0]), outcome)
+    progress("judging", len(units), len(units))
 
 
 def clean_shelf(judge: Judge, people: People, cache: Path, progress: Progress) -> Shelf:
@@ -139,26 +150,23 @@ def clean_shelf(judge: Judge, people: People, cache: Path, progress: Progress) -
     )
 
 
-def _look(
+def _as_found(
     bench: Bench,
     people: People,
-    judge: Judge,
-    shelf: Shelf,
     contestant: Contestant,
     change: tuple[str, str, float],
-) -> Mapping[str, object]:
-    def embedded(*, second: bool) -> NDArray[np.float32]:
-        files = [bench.store.photo(contestant, i, second=second) for i in range(len(people.names))]
-        photos = [read_photo(file).pixels for file in files]
-        if change[1]:
-            photos = [apply_adversary(change[1], photo, change[2]) for photo in photos]
-        names = people.seconds if second else people.probes
-        # A stranger finds the face anew; one that is not found is looked for where it was.
-        faces = [main_face(p) or people.faces[n] for p, n in zip(photos, names, strict=True)]
-        return judge.embed(photos, faces)
-
-    seconds = embedded(second=True) if bench.needs_seconds else None
-    return judged(shelf, embedded(second=False), seconds)
+    *,
+    second: bool,
+) -> tuple[list[NDArray[np.uint8]], list[Face]]:
+    """Protected photos after what an adversary does, and the face that is found in each."""
+    files = [bench.store.photo(contestant, i, second=second) for i in range(len(people.names))]
+    photos = [read_photo(file).pixels for file in files]
+    if change[1]:
+        photos = [apply_adversary(change[1], photo, change[2]) for photo in photos]
+    names = people.seconds if second else people.probes
+    # A stranger finds the face anew; one that is not found is looked for where it was.
+    faces = [main_face(p) or people.faces[n] for p, n in zip(photos, names, strict=True)]
+    return photos, faces
 
 
 def changes_of(plan: Plan) -> list[tuple[str, str, float]]:
