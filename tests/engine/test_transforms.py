@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn
 
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.problem import own_embeddings
@@ -137,11 +138,10 @@ def test_admix_adds_a_share_of_one_of_the_others():
 
 
 def test_spectrum_without_strength_is_the_identity_and_its_cosines_are_scipys():
-    scipy_fft = pytest.importorskip("scipy.fft")
     face = torch.rand(2, 3, 20, 20)
     torch.testing.assert_close(draw(Spectrum(gain=0, noise=0), face, 2), face, rtol=0, atol=1e-5)
     from bauta.engine.published import _cosines
 
     mine = _cosines(20) @ face[0, 0] @ _cosines(20).T
-    theirs = scipy_fft.dctn(face[0, 0].numpy(), norm="ortho")
+    theirs = dctn(face[0, 0].numpy(), norm="ortho")
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-4)

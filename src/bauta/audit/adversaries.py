@@ -146,7 +146,7 @@ def _smooth(photo: Pixels, strength: float) -> Pixels:
         from skimage.restoration import denoise_tv_chambolle
     except ImportError as error:
         raise MissingExtraError("the adversary smooth", "bench") from error
-    clean: NDArray[np.floating] = denoise_tv_chambolle(  # type: ignore[no-untyped-call]
+    clean: NDArray[np.floating] = denoise_tv_chambolle(  # type: ignore[no-untyped-call]  # scikit-image has no types
         photo.astype(np.float32) / 255, strength, channel_axis=-1
     )
     return _rounded(clean * 255)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from bauta.engine.problem import Problem
 from bauta.errors import UsageError
@@ -46,15 +47,14 @@ class SharedProblem(Problem):
         """(B, 3, C, C) canvases with the one perturbation in each of them, RGB 0-255."""
         return super().render(delta.expand(len(self.canvas), -1, -1, -1))
 
-    def project(self, delta: Tensor) -> Tensor:
-        """Nearest perturbation that the budget allows on at least one of the photos."""
-        return self.budget.project(delta, self.limits.amax(dim=0, keepdim=True))
+    @cached_property
+    def limits(self) -> Tensor:
+        """(1, 1, S, S) largest change that at least one of the photos allows."""
+        return super().limits.amax(dim=0, keepdim=True)
 
-    def start(self, share: float, generator: Generator) -> Tensor:
-        """One random perturbation of up to ``share`` of the limits."""
-        noise = 2 * torch.rand(1, 3, self.size, self.size, generator=generator) - 1
-        share *= self.budget.epsilon / self.budget.peak
-        return self.project(noise.to(self.masks) * share * self.limits.amax(dim=0, keepdim=True))
+    def colourless(self, delta: Tensor) -> Tensor:
+        """The perturbation, alike in all channels if all photos are grey."""
+        return delta.mean(dim=1, keepdim=True).expand_as(delta) if self.grey.all() else delta
 
     def distances(self, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Distances of (B, V, D) embeddings: (B, V) to the subspace, (B, V, K) to the targets."""

@@ -62,17 +62,13 @@ def _noise(photo: Pixels, face: Face, epsilon: float) -> Pixels:
 @_obscurer("blur", "an elliptic blur as deface's: sigma a sixth of the face's width")
 def _blur(photo: Pixels, face: Face, epsilon: float) -> Pixels:
     del epsilon
-    width, _ = _size(face)
-    soft = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(width / 6))
-    return np.where(_ellipse(photo, face), np.asarray(soft), photo)
+    return _softened(photo, face, 1 / 6)
 
 
 @_obscurer("blur-light", "the same, a fifth as strong: what a photo editor's brush does")
 def _blur_light(photo: Pixels, face: Face, epsilon: float) -> Pixels:
     del epsilon
-    width, _ = _size(face)
-    soft = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(width / 30))
-    return np.where(_ellipse(photo, face), np.asarray(soft), photo)
+    return _softened(photo, face, 1 / 30)
 
 
 @_obscurer("pixelate", "a mosaic of 12 tiles across the face")
@@ -123,6 +119,13 @@ def _ellipse(photo: Pixels, face: Face) -> NDArray[np.bool_]:
     x, y = _in_frame(photo, face, np.array([0.5, 0.5]))
     inside: NDArray[np.bool_] = (x / 1.5) ** 2 + (y / 1.9) ** 2 <= 1
     return inside
+
+
+def _softened(photo: Pixels, face: Face, share: float) -> Pixels:
+    """Blur by a sigma that is a share of the face's width."""
+    width, _ = _size(face)
+    soft = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(width * share))
+    return np.where(_ellipse(photo, face), np.asarray(soft), photo)
 
 
 def _mosaic(photo: Pixels, face: Face, tiles: int) -> Pixels:

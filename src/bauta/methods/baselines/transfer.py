@@ -92,26 +92,13 @@ def _ssa(at: Setting) -> IterativeMethod:
     "mt-dim", "Yang et al., ICCV 2021, section 4", "50 steps of 1.5 epsilon / 50, sum over targets",
     goal=Impersonate(gain="sum"),
 )  # fmt: skip
-def _mt_dim(at: Setting) -> IterativeMethod:
-    return _paper(at, diversity=_through(_DI))
-
-
 @baseline(
     "center-opt", "Yang et al., ICCV 2021, section 4", "50 steps, toward the targets' centre",
     goal=Impersonate(gain="centre"),
 )  # fmt: skip
-def _center(at: Setting) -> IterativeMethod:
-    return _paper(at, diversity=_through(_DI))
-
-
 @baseline(
     "tip-im-paper", "Yang et al., ICCV 2021", "50 steps of 1.5 epsilon / 50, as its code's",
     goal=Impersonate(),
 )  # fmt: skip
 def _tip_im(at: Setting) -> IterativeMethod:
-    return _paper(at, diversity=_through(_DI))
-
-
-def _paper(at: Setting, **more: Any) -> TipIm:
-    """TIP-IM's loop with its paper's number of steps and its code's step."""
-    return TipIm(steps=50, step_size=1.5 * at.epsilon / 50, seed=at.seed, **more)
+    return TipIm(steps=50, step_size=1.5 * at.epsilon / 50, diversity=_through(_DI), seed=at.seed)
