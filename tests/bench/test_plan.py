@@ -30,7 +30,9 @@ def test_a_file_is_named_after_itself_and_may_hold_tables(tmp_path: Path):
     )
     of = read_plan(file)
     assert of.name == "my-run"
-    assert [c.key for c in contestants(of)] == ["pgd@4", "pgd@8", "plain@4", "plain@8"]
+    slug = of.methods[1].slug
+    assert slug.startswith("plain-")
+    assert [c.key for c in contestants(of)] == ["pgd@4", "pgd@8", f"{slug}@4", f"{slug}@8"]
     assert of.methods[1].options == {"warp": 0.0}
 
 
@@ -86,6 +88,20 @@ def test_missing_and_broken_files(tmp_path: Path):
 
 
 def test_the_digest_knows_what_decides_the_files():
+    weights = {"dlib": "12ab"}
     same = plan(judges=["dlib"], adversaries=["jpeg"], about="other words", epsilon=[4])
-    assert plan().digest == same.digest
-    assert len({plan(**v).digest for v in ({}, {"seed": 1}, {"people": 5}, {"skip": 2})}) == 4
+    assert plan().digest(weights) == same.digest(weights)
+    others = [{}, {"seed": 1}, {"people": 5}, {"skip": 2}, {"scenarios": ["A", "B"]}]
+    assert len({plan(**values).digest(weights) for values in others}) == len(others)
+    assert plan().digest(weights) != plan().digest({"dlib": "34cd"})
+
+
+def test_other_options_are_other_files():
+    """The same label on other settings must not be answered with the old photos."""
+    keys = {
+        contestants(plan(methods=[{"name": "tip-im", "label": "mine", **options}]))[0].key
+        for options in ({}, {"warp": 0.0}, {"warp": 1.0}, {"goal": "impersonate"})
+    }
+    assert len(keys) == 4
+    with pytest.raises(UsageError, match="labels of their own"):
+        plan(methods=[{"name": "pgd", "label": "a b"}, {"name": "fgsm", "label": "A-B"}])

@@ -114,7 +114,6 @@ def test_adversaries_have_outcomes_of_their_own(finished: Bench, monkeypatch: py
     monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
     plan = replace(
         PLAN, methods=PLAN.methods[:1], adversaries=("bits",), judges=("tight-judge",),
-        scenarios=("A", "D"),
     )  # fmt: skip
     bench = replace(finished, plan=plan)
     run(bench, jobs=1)
@@ -154,6 +153,13 @@ def test_tables(finished: Bench):
     assert "2 people of lfw-identification, seed 0" in text
 
 
+def test_photos_of_further_scenarios_are_another_run(finished: Bench):
+    """A and D alone protect no second photos, so B and C could not be judged from their files."""
+    fewer = replace(finished, plan=replace(PLAN, scenarios=("A", "D")))
+    with pytest.raises(UsageError, match="choose another folder"):
+        run(fewer)
+
+
 def test_data_without_the_people(finished: Bench, tmp_path: Path):
     with pytest.raises(UsageError, match="holds no photos of"):
         run(replace(finished, data=tmp_path))
@@ -184,9 +190,11 @@ def test_personal_masks(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_pa
         run(replace(bench, plan=replace(plan, adversaries=("jpeg",))))
 
 
-def test_personal_masks_have_their_own_protocol(finished: Bench, monkeypatch: pytest.MonkeyPatch):
+def test_personal_masks_have_their_own_protocol(
+    finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
     plan = parse_plan({"name": "small", "people": 2, "methods": ["fi-uap"]}, "small")
     plan = replace(plan, surrogates=PLAN.surrogates, judges=PLAN.judges)
     with pytest.raises(UsageError, match='one mask per person: give the plan split = "lfw-univ'):
-        run(replace(finished, plan=plan))
+        run(replace(finished, plan=plan, store=Store(tmp_path / "small")))

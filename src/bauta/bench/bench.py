@@ -59,11 +59,6 @@ class Bench:
         return self.plan.judges or tuple(default_judges())
 
     @property
-    def needs_seconds(self) -> bool:
-        """Whether second photos are protected too."""
-        return bool({"B", "C"} & set(self.plan.scenarios))
-
-    @property
     def cores(self) -> int:
         """Processes that pay: one per core, or one for a GPU."""
         return (os.cpu_count() or 1) if self.device == "cpu" else 1
@@ -90,22 +85,24 @@ def give_means(
 
 def provenance(bench: Bench) -> dict[str, object]:
     """What the numbers depend on besides the plan: versions, weights, machine and command."""
-    names = dict.fromkeys((*bench.surrogates, *bench.judges))
     return {
         "command": shlex.join(["bauta", *sys.argv[1:]]),
         "versions": {name: metadata.version(name) for name in ("bauta", "torch", "numpy")},
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
         "device": bench.device,
         "surrogates": list(bench.surrogates),
-        "judges": list(bench.judges),
-        "weights": {name: _sha256(name) for name in names},
+        "judges": roles(bench),
+        "weights": hashes((*bench.surrogates, *bench.judges)),
     }
 
 
-def _sha256(name: str) -> str:
-    judge = get_recognizer(name)
-    row = records().get(judge.network_id) or OWN[name].record
-    return row.sha256
+def hashes(names: Sequence[str]) -> dict[str, str]:
+    """SHA-256 of the weights of recognizers."""
+    out = {}
+    for name in names:
+        row = records().get(get_recognizer(name).network_id) or OWN[name].record
+        out[name] = row.sha256
+    return out
 
 
 def roles(bench: Bench) -> dict[str, str]:

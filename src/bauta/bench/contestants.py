@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -47,18 +46,12 @@ class Contestant:
     @property
     def key(self) -> str:
         """Name of its folder."""
-        slug = re.sub(r"[^a-z0-9+-]+", "-", self.entry.title.lower()).strip("-")
-        return f"{slug}@{self.epsilon:g}" if self.epsilon else slug
-
-    @property
-    def optimises(self) -> bool:
-        """Whether it looks at surrogates."""
-        return self.entry.name not in obscurers.names()
+        return f"{self.entry.slug}@{self.epsilon:g}" if self.epsilon else self.entry.slug
 
     @property
     def kind(self) -> str:
         """One of "obscurer", "baseline" and "bauta"."""
-        if not self.optimises:
+        if self.entry.name in obscurers.names():
             return "obscurer"
         return "baseline" if self.entry.name in baselines.names() else "bauta"
 
@@ -117,7 +110,7 @@ def protect(
 
     """
     name = contestant.entry.name
-    if not contestant.optimises:
+    if contestant.kind == "obscurer":
         change = obscurers[name].change
         return [change(p, f, contestant.epsilon) for p, f in zip(photos, faces, strict=True)]
     if contestant.kind == "baseline":

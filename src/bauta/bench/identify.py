@@ -77,7 +77,7 @@ def _unit(contestant: Contestant, start: int) -> None:
     store, people = worker.bench.store, worker.people
     which = range(start, min(start + _BATCH, len(people.names)))
     seconds = _files(worker, contestant, which, people.probes, second=False)
-    if worker.bench.needs_seconds:
+    if worker.bench.plan.needs_seconds:
         _files(worker, contestant, which, people.seconds, second=True)
     store.write(store.seconds_file(contestant, start), {"seconds": seconds, "people": len(which)})
 
@@ -124,7 +124,7 @@ def _judge_all(bench: Bench, people: People, progress: Progress) -> None:
             continue
         # Judges share the photos and the faces found in them, which is most of the work.
         probes = _as_found(bench, people, contestant, change, second=False)
-        needed = bench.needs_seconds
+        needed = bench.plan.needs_seconds
         seconds = _as_found(bench, people, contestant, change, second=True) if needed else None
         for name in names:
             embed = judges[name].embed

@@ -62,6 +62,12 @@ class Entry:
         """What tables call it."""
         return self.label or self.name
 
+    @property
+    def slug(self) -> str:
+        """What its folder is called: its title, and a hash of its options if it has any."""
+        words = re.sub(r"[^a-z0-9+-]+", "-", self.title.lower()).strip("-")
+        return f"{words}-{_hash(dict(self.options))[:6]}" if self.options else words
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -102,8 +108,10 @@ class Plan:
             raise UsageError(f"a run is named by small letters, digits, . _ and -: {self.name!r}")
         if not self.methods:
             raise UsageError("a plan needs methods")
+        slugs = [entry.slug for entry in self.methods]
+        twice = sorted({e.title for e in self.methods if slugs.count(e.slug) > 1})
         titles = [entry.title for entry in self.methods]
-        twice = sorted({title for title in titles if titles.count(title) > 1})
+        twice = twice or sorted({title for title in titles if titles.count(title) > 1})
         if twice:
             raise UsageError(f"methods need labels of their own: {', '.join(twice)}")
         if self.people < 1 or self.skip < 0:
@@ -118,11 +126,22 @@ class Plan:
         return asdict(self)
 
     @property
-    def digest(self) -> str:
-        """Short hash of all that decides which files are made, to recognise the same run."""
-        keys = ("split", "people", "skip", "surrogates", "seed")
-        made = {key: value for key, value in self.to_json().items() if key in keys}
-        return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:12]
+    def needs_seconds(self) -> bool:
+        """Whether second photos are protected too."""
+        return bool({"B", "C"} & set(self.scenarios))
+
+    def digest(self, weights: Mapping[str, str]) -> str:
+        """Short hash of what all files of a run have in common, to recognise the same run.
+
+        Methods, budgets, judges and adversaries may be added to a run; they have files of their
+        own.
+
+        Args:
+            weights: SHA-256 of each surrogate's weights.
+
+        """
+        people = [self.split, self.people, self.skip, self.seed]
+        return _hash([*people, self.needs_seconds, sorted(weights.items())])
 
 
 #: Kinds of what is not a list.
@@ -130,6 +149,11 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     **dict.fromkeys(("name", "about", "split"), (str, "words")),
     **dict.fromkeys(("people", "skip", "seed"), (int, "a whole number")),
 }
+
+
+def _hash(data: object) -> str:
+    text = json.dumps(data, sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def method_names() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bauta.bench.bench import Bench, Progress, provenance, roles
+from bauta.bench.bench import Bench, Progress, hashes, provenance, roles
 from bauta.bench.contestants import contestants
 from bauta.bench.identify import changes_of, run_identification
 from bauta.bench.people import load_split
@@ -23,7 +23,8 @@ def run(bench: Bench, *, jobs: int = 0, progress: Progress | None = None) -> Non
 
     """
     split = load_split(bench.plan.split)
-    bench.store.open(bench.plan, provenance(bench))
+    digest = bench.plan.digest(hashes(bench.surrogates))
+    bench.store.open(bench.plan, digest, provenance(bench))
     protocol = run_personal if "fitting" in split else run_identification
     protocol(bench, split, jobs or bench.cores, progress or _silent)
 

@@ -29,11 +29,12 @@ class Store:
 
     folder: Path
 
-    def open(self, plan: Plan, made: Mapping[str, Any]) -> None:
+    def open(self, plan: Plan, digest: str, made: Mapping[str, Any]) -> None:
         """Begin the run, or go on with it.
 
         Args:
             plan: what is to be done.
+            digest: its :meth:`Plan.digest`.
             made: versions, weights and command, to be kept with the results.
 
         Raises:
@@ -43,12 +44,12 @@ class Store:
         file = self.folder / "plan.json"
         if file.is_file():
             there = self.read(file)
-            if there.get("digest") != plan.digest:
+            if there.get("digest") != digest:
                 raise UsageError(
-                    f"{self.folder} holds a run of other people, surrogates or seed: choose "
-                    "another folder with --out, or remove this one"
+                    f"{self.folder} holds a run of other people, surrogates, seed or scenarios: "
+                    "choose another folder with --out, or remove this one"
                 )
-        self.write(file, {"digest": plan.digest, "plan": plan.to_json(), "made": made})
+        self.write(file, {"digest": digest, "plan": plan.to_json(), "made": made})
 
     def photo(self, contestant: Contestant, index: int, *, second: bool = False) -> Path:
         """File of a protected photo: a person's probe, or their second photo."""
