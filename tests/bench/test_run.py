@@ -46,7 +46,7 @@ def finished(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Bench:
         patch.setattr(bench_run, "load_split", lambda name: SPLIT)
         told: list[tuple[str, int, int]] = []
         run(bench, jobs=1, progress=lambda *p: told.append(p))
-    assert ("protecting", 3, 3) in told
+    assert ("protecting", 6, 6) in told
     assert all(0 <= done <= total for _, done, total in told)
     return bench
 
@@ -66,7 +66,9 @@ def test_written_photos_keep_their_budgets(finished: Bench, album: Path):
 
 
 def test_the_surrogate_itself_is_fooled_and_marked(finished: Bench):
-    rows = {(r.method, r.judge, r.scenario, r.change, r.measure): r for r in results(finished)}
+    rows = {
+        (r.method, r.judge, r.scenario, r.change, r.measure): r for r in results(finished.store)[2]
+    }
     assert rows["none", "tight-judge", "A", "clean", "rank1_ut"].percent == 0
     none, _, made = (
         finished.store.read(finished.store.outcome(c, "tight-ms1m", "clean"))["D"]
@@ -117,7 +119,7 @@ def test_adversaries_have_outcomes_of_their_own(finished: Bench, monkeypatch: py
     )  # fmt: skip
     bench = replace(finished, plan=plan)
     run(bench, jobs=1)
-    rows = results(bench)
+    rows = results(bench.store)[2]
     assert {r.change for r in rows} == {"clean", "bits-6", "bits-5", "bits-4", "bits-3"}
     none = contestants(plan)[0]
     similar = [
@@ -139,25 +141,33 @@ def test_another_run_is_not_mixed_in(finished: Bench):
         run(replace(finished, plan=replace(PLAN, seed=5)))
 
 
-def test_tables(finished: Bench):
-    rows = results(finished)
+def test_tables(finished: Bench, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
+    run(finished)  # the folder's plan is the last one run in it
+    plan, made, rows = results(finished.store)
+    assert plan == PLAN
     table = to_markdown(rows, measure="rank1_ut", scenario="A").splitlines()
     assert table[0] == "| method | ε | mean of strangers | tight-judge | *tight-ms1m (kin)* |"
     assert len(table) == 2 + len(PLAN.methods)
     means = [float(line.split("**")[1]) for line in table[2:]]
     assert means == sorted(means, reverse=True)
     assert to_csv(rows).count("\n") == 1 + len(rows)
-    made = finished.store.read(finished.store.folder / "plan.json")["made"]
-    text = write_tables(rows, PLAN, made)
+    text = write_tables(rows, plan, made)
     assert text.count("## Scenario") == 8
     assert "2 people of lfw-identification, seed 0" in text
 
 
-def test_photos_of_further_scenarios_are_another_run(finished: Bench):
-    """A and D alone protect no second photos, so B and C could not be judged from their files."""
-    fewer = replace(finished, plan=replace(PLAN, scenarios=("A", "D")))
-    with pytest.raises(UsageError, match="choose another folder"):
-        run(fewer)
+def test_scenarios_can_be_added(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
+    plan = replace(PLAN, methods=PLAN.methods[:2], judges=("tight-judge",), scenarios=("A",))
+    bench = replace(finished, plan=plan, store=Store(tmp_path / "grows"))
+    run(bench, jobs=1)
+    noise = contestants(plan)[1]
+    first = bench.store.photo(noise, 0).stat().st_mtime_ns
+    assert {row.scenario for row in results(bench.store)[2]} == {"A"}
+    run(replace(bench, plan=replace(plan, scenarios=("A", "B"))), jobs=1)
+    assert {row.scenario for row in results(bench.store)[2]} == {"A", "B"}
+    assert bench.store.photo(noise, 0).stat().st_mtime_ns == first
 
 
 def test_data_without_the_people(finished: Bench, tmp_path: Path):
@@ -175,7 +185,7 @@ def test_personal_masks(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_pa
     )  # fmt: skip
     bench = replace(finished, plan=plan, store=Store(tmp_path / "masks"))
     run(bench, jobs=1)
-    rows = {(r.method, r.judge, r.measure): r for r in results(bench)}
+    rows = {(r.method, r.judge, r.measure): r for r in results(bench.store)[2]}
     # Mirror images of the person are among the distractors, so the first may be one of them.
     assert rows["none", "tight-judge", "psr_5"].percent == 0
     assert rows["opom-convex", "tight-ms1m", "psr_1"].people == 2
@@ -184,8 +194,7 @@ def test_personal_masks(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_pa
     clean = read_photo(finished.data / "Hopper" / "2.jpg").pixels
     changed = read_photo(bench.store.photo(contestants(plan)[1], 10)).pixels
     assert 4 <= largest_change(clean, changed) <= 8 + 24
-    made = bench.store.read(bench.store.folder / "plan.json")["made"]
-    assert "PSR at top 1" in write_tables(list(rows.values()), plan, made)
+    assert "PSR at top 1" in write_tables(list(rows.values()), *results(bench.store)[:2])
     with pytest.raises(UsageError, match="no adversaries"):
         run(replace(bench, plan=replace(plan, adversaries=("jpeg",))))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shlex
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from bauta.bench.contestants import Means, cut_strangers
 from bauta.bench.plan import Plan
 from bauta.bench.store import Store
+from bauta.cores import usable_cores
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.media import read_photo
@@ -61,7 +61,7 @@ class Bench:
     @property
     def cores(self) -> int:
         """Processes that pay: one per core, or one for a GPU."""
-        return (os.cpu_count() or 1) if self.device == "cpu" else 1
+        return usable_cores() if self.device == "cpu" else 1
 
 
 def give_means(
@@ -88,7 +88,7 @@ def provenance(bench: Bench) -> dict[str, object]:
     return {
         "command": shlex.join(["bauta", *sys.argv[1:]]),
         "versions": {name: metadata.version(name) for name in ("bauta", "torch", "numpy")},
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.processor() or platform.machine()}, {usable_cores()} cores",
         "device": bench.device,
         "surrogates": list(bench.surrogates),
         "judges": roles(bench),

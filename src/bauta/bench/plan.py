@@ -6,10 +6,8 @@ import fnmatch
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,9 @@ from bauta.errors import UsageError
 from bauta.methods.baselines.base import baselines
 from bauta.methods.baselines.obscuring import obscurers
 from bauta.methods.registry import methods
+from bauta.named import names_of, read_named
 from bauta.settings import Settings
 
-_FOLDER = resources.files("bauta").joinpath("data/benches")
 #: Scenarios of docs/bench.md, and what each needs protected.
 SCENARIOS = ("A", "B", "C", "D")
 #: Settings that a method of Bauta's may have in a plan.
@@ -122,8 +120,9 @@ class Plan:
         _known("adversary", self.adversaries, adversaries.names())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+        """Plain data, which :func:`parse_plan` reads."""
+        entries = [{"name": e.name, "label": e.label, **e.options} for e in self.methods]
+        return json.loads(json.dumps({**asdict(self), "methods": entries}))  # type: ignore[no-any-return]  # what went in
 
     @property
     def needs_seconds(self) -> bool:
@@ -133,15 +132,15 @@ class Plan:
     def digest(self, weights: Mapping[str, str]) -> str:
         """Short hash of what all files of a run have in common, to recognise the same run.
 
-        Methods, budgets, judges and adversaries may be added to a run; they have files of their
-        own.
+        Methods, budgets, judges, adversaries and scenarios may be added to a run; they have files
+        of their own.
 
         Args:
             weights: SHA-256 of each surrogate's weights.
 
         """
         people = [self.split, self.people, self.skip, self.seed]
-        return _hash([*people, self.needs_seconds, sorted(weights.items())])
+        return _hash([*people, sorted(weights.items())])
 
 
 #: Kinds of what is not a list.
@@ -171,21 +170,12 @@ def read_plan(name: str | Path) -> Plan:
         UsageError: there is no such plan, or it does not make sense.
 
     """
-    path = Path(name)
-    source = path if path.suffix == ".toml" else _FOLDER.joinpath(f"{name}.toml")
-    try:
-        data = tomllib.loads(source.read_text("utf-8"))
-    except OSError as error:
-        known = ", ".join(plan_names())
-        raise UsageError(f"no plan {name}: use {known}, or a .toml file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name} is not a plan: {error}") from error
-    return parse_plan({"name": path.stem, **data}, str(name))
+    return parse_plan({"name": Path(name).stem, **read_named("plan", name)}, str(name))
 
 
 def plan_names() -> list[str]:
     """Names of the plans in the package."""
-    return sorted(f.name.removesuffix(".toml") for f in _FOLDER.iterdir() if f.is_file())
+    return names_of("plan")
 
 
 def parse_plan(data: Mapping[str, Any], where: str) -> Plan:

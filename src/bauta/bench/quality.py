@@ -74,5 +74,5 @@ def _seconds(bench: Bench, people: People, contestant: Contestant) -> float:
     """Mean time per face, over all batches."""
     files = [bench.store.seconds_file(contestant, i) for i in range(len(people.names))]
     rows = [json.loads(file.read_text("utf-8")) for file in files if file.is_file()]
-    total, faces = (sum(float(row[key]) for row in rows) for key in ("seconds", "people"))
+    total, faces = (sum(float(row[key]) for row in rows) for key in ("seconds", "photos"))
     return round(total / faces, 4)

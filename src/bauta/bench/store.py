@@ -46,7 +46,7 @@ class Store:
             there = self.read(file)
             if there.get("digest") != digest:
                 raise UsageError(
-                    f"{self.folder} holds a run of other people, surrogates, seed or scenarios: "
+                    f"{self.folder} holds a run of other people, surrogates or seed: "
                     "choose another folder with --out, or remove this one"
                 )
         self.write(file, {"digest": digest, "plan": plan.to_json(), "made": made})
@@ -56,9 +56,9 @@ class Store:
         name = f"{index:04d}-second.jpg" if second else f"{index:04d}.jpg"
         return self.folder / "photos" / contestant.key / name
 
-    def seconds_file(self, contestant: Contestant, index: int) -> Path:
-        """File of how long the batch that begins with a person took."""
-        return self.folder / "photos" / contestant.key / f"{index:04d}.json"
+    def seconds_file(self, contestant: Contestant, index: int, *, second: bool = False) -> Path:
+        """File of how long the batch took that begins with a photo; it is written last."""
+        return self.photo(contestant, index, second=second).with_suffix(".json")
 
     def outcome(self, contestant: Contestant, judge: str, change: str) -> Path:
         """File of what a judge said; ``change`` is an adversary at a strength, or "clean"."""

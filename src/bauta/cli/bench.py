@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -12,8 +12,9 @@ from rich.table import Table
 from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
 from bauta.errors import UsageError
 
-if TYPE_CHECKING:
-    from bauta.bench.bench import Bench
+_Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder of all runs; each has its own in it.")
+]
 
 app = typer.Typer(help="Compare protections: methods, budgets, judges, scenarios.")
 RUN_EXAMPLES = """
@@ -26,7 +27,7 @@ Examples:
 REPORT_EXAMPLES = """
 Examples:
 
-  bauta bench report smoke --data lfw
+  bauta bench report smoke
 """
 LIST_EXAMPLES = """
 Examples:
@@ -74,50 +75,56 @@ def list_command(
 def run_command(
     plan: Annotated[str, typer.Argument(help="A plan of Bauta's, or a .toml file.")],
     data: Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")],
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of all runs; each has its own in it.")
-    ] = Path("runs"),
+    output: _Out = Path("runs"),
     people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Run a plan, or go on with it: whatever is done already is not done again."""
-    from bauta.bench.bench import check_judges
+    from dataclasses import replace
+
+    from bauta.bench.bench import Bench, check_judges
+    from bauta.bench.plan import read_plan
     from bauta.bench.run import run
+    from bauta.bench.store import Store
+    from bauta.weights.records import data_folder
 
     with usage_errors():
-        bench = _bench(plan, data, output, people, device)
+        chosen = read_plan(plan)
+        if people is not None:
+            chosen = replace(chosen, people=people)
+        cache = data_folder().parent / "cache"
+        store = Store(output / chosen.name)
+        bench = Bench(plan=chosen, data=data, store=store, cache=cache, device=device)
         check_judges(bench)
         with progress_bar(quiet=False) as bar:
             run(bench, jobs=jobs, progress=Tell(bar))
     out.print(f"done: {escape(str(bench.store.folder))}")
-    out.print(f"next: bauta bench report {escape(plan)} --data {escape(str(data))}")
+    out.print(f"next: bauta bench report {escape(bench.plan.name)}")
 
 
 @app.command("report", epilog=REPORT_EXAMPLES)
 def report_command(
-    plan: Annotated[str, typer.Argument(help="The plan that was run.")],
-    data: Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")],
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of all runs; each has its own in it.")
-    ] = Path("runs"),
-    people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
+    name: Annotated[str, typer.Argument(help="The run.", metavar="RUN")],
+    output: _Out = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Tables of a run, as far as it has come: Markdown and CSV in its folder."""
     from dataclasses import asdict
 
     from bauta.bench.run import results
+    from bauta.bench.store import Store
     from bauta.bench.table import to_csv, write_tables
     from bauta.media import atomic_write
 
     with usage_errors():
-        bench = _bench(plan, data, output, people, "cpu")
-        rows = results(bench)
+        folder = output / name
+        if not (folder / "plan.json").is_file():
+            raise UsageError(f"{folder} holds no run: bauta bench run {name} --data lfw")
+        plan, made, rows = results(Store(folder))
         if not rows:
-            raise UsageError(f"nothing is judged yet: bauta bench run {plan} --data {data}")
-        folder = bench.store.folder
-        text = write_tables(rows, bench.plan, bench.store.read(folder / "plan.json")["made"])
+            raise UsageError(f"nothing is judged yet: {made['command']}")
+        text = write_tables(rows, plan, made)
         atomic_write(folder / "rates.csv", to_csv(rows).encode(), overwrite=True)
         atomic_write(folder / "report.md", text.encode(), overwrite=True)
     if json:
@@ -125,19 +132,3 @@ def report_command(
         return
     out.print(escape(text))
     out.print(f"{escape(str(folder / 'report.md'))}, {escape(str(folder / 'rates.csv'))}")
-
-
-def _bench(plan: str, data: Path, output: Path, people: int | None, device: str) -> Bench:
-    from dataclasses import replace
-
-    from bauta.bench.bench import Bench
-    from bauta.bench.plan import read_plan
-    from bauta.bench.store import Store
-    from bauta.weights.records import data_folder
-
-    chosen = read_plan(plan)
-    if people is not None:
-        chosen = replace(chosen, people=people)
-    cache = data_folder().parent / "cache"
-    store = Store(output / chosen.name)
-    return Bench(plan=chosen, data=data, store=store, cache=cache, device=device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bauta.cores import usable_cores
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face
 from bauta.media import read_photo
@@ -78,7 +78,7 @@ def index_faces(
     missing = [name for name in names if name not in known]
     chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
     if chunks:
-        jobs = min(jobs or os.cpu_count() or 1, len(chunks))
+        jobs = min(jobs or usable_cores(), len(chunks))
         # A forked worker would inherit locks of dlib and OpenMP threads, and can wait for ever.
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             found = pool.map(_find_many, [root] * len(chunks), chunks, [margin] * len(chunks))

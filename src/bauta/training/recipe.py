@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bauta.errors import UsageError
+from bauta.named import names_of, read_named
 from bauta.recognizers.crops import CROPS
 from bauta.recognizers.networks.families import FAMILIES
 from bauta.training.augment import Augment
 from bauta.training.losses import MarginHead
 
 T = TypeVar("T")
-_FOLDER = resources.files("bauta").joinpath("data/recipes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,21 +161,12 @@ def read_recipe(name: str | Path) -> Recipe:
         UsageError: there is no such recipe, or it does not make sense.
 
     """
-    path = Path(name)
-    source = path if path.suffix == ".toml" else _FOLDER.joinpath(f"{name}.toml")
-    try:
-        data = tomllib.loads(source.read_text("utf-8"))
-    except OSError as error:
-        known = ", ".join(recipe_names())
-        raise UsageError(f"no recipe {name}: use {known}, or a .toml file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name} is not a recipe: {error}") from error
-    return parse_recipe(data, str(name))
+    return parse_recipe(read_named("recipe", name), str(name))
 
 
 def recipe_names() -> list[str]:
     """Names of the recipes in the package."""
-    return sorted(f.name.removesuffix(".toml") for f in _FOLDER.iterdir() if f.is_file())
+    return names_of("recipe")
 
 
 def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
