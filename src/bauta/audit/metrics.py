@@ -53,8 +53,7 @@ def ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """
     if min(a.shape[:2]) < _WINDOW:
         return math.nan
-    factor = max(1, round(min(a.shape[:2]) / 256))
-    x, y = (_luma(_reduced(p, factor)) for p in (a, b))
+    x, y = (_luma(reduced(p)) for p in (a, b))
     values = kornia_ssim(x, y, window_size=_WINDOW, max_val=255.0)
     half = _WINDOW // 2
     return float(values[..., half:-half, half:-half].mean())
@@ -87,11 +86,10 @@ def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     return float(measure(_luma(a), _luma(b), data_range=255.0))
 
 
-def _reduced(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
-    """Average blocks of ``factor`` x ``factor`` pixels."""
-    if factor == 1:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).reduce(factor))
+def reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) photo averaged down to about 256 px on the shorter side; small ones as they are."""
+    factor = max(1, round(min(pixels.shape[:2]) / 256))
+    return pixels if factor == 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
 
 
 def _luma(pixels: NDArray[np.uint8]) -> torch.Tensor:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from bauta.audit.lpips import can_lpips, lpips
 from bauta.audit.metrics import largest_change, ms_ssim, psnr, ssim
 from bauta.bench.contestants import Contestant
 from bauta.bench.people import People
@@ -28,9 +29,10 @@ def quality(bench: Bench, people: People, contestant: Contestant) -> dict[str, A
     """Measure the written files against the originals, person by person, and MMD over all.
 
     Returns:
-        "photo" and "face" (the detector's box), each with lists of psnr, ssim and the largest
-        change; "photo" with ms_ssim; "mmd" between protected and real faces (Yang et al.,
-        ICCV 2021, equation 6, on face boxes of 112 pixels); "seconds" per face.
+        "photo" and "face" (the detector's box), each with lists of psnr, ssim, the largest
+        change, and lpips where its backbone is here; "photo" with ms_ssim; "mmd" between protected
+        and real faces (Yang et al., ICCV 2021, equation 6, on face boxes of 112 pixels);
+        "seconds" per face.
 
     """
     rows: dict[str, list[dict[str, float]]] = {"photo": [], "face": []}
@@ -52,11 +54,13 @@ def quality(bench: Bench, people: People, contestant: Contestant) -> dict[str, A
 
 
 def _compared(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> dict[str, float]:
+    seen = {"lpips": round(lpips(a, b), 5)} if can_lpips() else {}
     return {
         # An unchanged photo has an infinite PSNR, which JSON does not know.
         "psnr": round(min(psnr(a, b), 100.0), 4),
         "ssim": round(ssim(a, b), 5),
         "largest": largest_change(a, b),
+        **seen,
     }
 
 

@@ -38,7 +38,7 @@ class WeightRecord:
     """
 
     name: str
-    kind: Literal["recognizer", "detector", "landmarks"]
+    kind: Literal["recognizer", "detector", "landmarks", "metric"]
     architecture: str
     filename: str
     source: Literal["package", "shipped", "download", "hand", "user"]
@@ -249,5 +249,22 @@ TABLE = (
         "sphere36.onnx",
         "SphereFace-36",
         "13b3890cd5d7dec2b63f7c36fd7ce07403e5a0bbb701d9647c0289e6cbe7bb20",
+    ),
+    WeightRecord(
+        name="alexnet-imagenet",
+        kind="metric",
+        architecture="AlexNet, PyTorch, the backbone of LPIPS",
+        filename="alexnet-owt-7be5be79.pth",
+        source="hand",
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        size_bytes=244_408_911,
+        licence="BSD-3-Clause",
+        commercial_use=True,
+        training_data="ImageNet, 1.3 million photos (a research set)",
+        origin="https://arxiv.org/abs/1404.5997",
+        notes="The licence is torchvision's, which publishes the file.",
+        obtain='where torchvision is installed: python -c "import torchvision; '
+        "torchvision.models.alexnet(weights='DEFAULT')\", then: bauta recognizers fetch "
+        "alexnet-imagenet --from ~/.cache/torch/hub/checkpoints",
     ),
 )
