@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from html import escape
-from importlib import metadata, resources
 from pathlib import PurePath
-from string import Template
 from typing import NamedTuple
 
 from PIL import Image
 
+from bauta.audit.document import Html, Parts, document, join
 from bauta.audit.pictures import MAGNIFICATION, Pixels, cropped, data_uri, magnified, scaled
 from bauta.audit.verify import FaceReport, PhotoReport, Score
 from bauta.errors import UsageError
@@ -25,6 +21,8 @@ from bauta.media import read_photo
 #: Longer side of the photos in the page; beyond ``_MANY`` photos the smaller one.
 _SIDE, _SIDE_OF_MANY, _MANY = 1280, 720, 24
 _CROP_SIDE = 360
+_parts = Parts("bauta.audit", "report.html")
+_fill = _parts.fill
 _ABSOLUTE = re.compile(r"(?<![\w.:/\\])(?:~?/|[A-Za-z]:[\\/]|\\\\)(?:[^\s'\"`<>|:;,/\\]+[\\/])+")
 
 
@@ -66,52 +64,21 @@ _SENTENCES = {
 
 def page(reports: Sequence[PhotoReport], created: datetime) -> str:
     """Return the report as one self-contained web page."""
-    script = _parts()["script"].template
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     side = _SIDE if len(reports) <= _MANY else _SIDE_OF_MANY
-    return _fill(
-        "page",
-        script_hash=f"sha256-{digest}",
-        version=version(),
-        title=reports[0].original.name if len(reports) == 1 else f"{len(reports)} photos",
-        style=_Html(_parts()["style"].template),
-        created=created.isoformat(timespec="seconds"),
-        created_text=f"{created:%Y-%m-%d, %H:%M} UTC",
-        summary=_summary(reports),
-        photos=_join(_photo(number, report, side) for number, report in enumerate(reports, 1)),
-        reading=_fill("reading"),
-        limits=_fill("limits"),
-        script=_Html(script),
+    photos = [_photo(number, report, side) for number, report in enumerate(reports, 1)]
+    return document(
+        "Face protection report",
+        reports[0].original.name if len(reports) == 1 else f"{len(reports)} photos",
+        join([_summary(reports), *photos, _fill("reading"), _fill("limits")]),
+        style=_parts.text("style"),
+        script=_parts.text("script"),
+        created=created,
     )
 
 
-class _Html(str):
-    """Text that is HTML already; every other string is escaped on its way into the page."""
-
-    __slots__ = ()
-
-
-@cache
-def _parts() -> Mapping[str, Template]:
-    text = resources.files("bauta.audit").joinpath("report.html").read_text("utf-8")
-    pieces = re.split(r"<!-- part: (\w+) -->\n", text)[1:]
-    return {
-        name: Template(body.strip()) for name, body in zip(pieces[::2], pieces[1::2], strict=True)
-    }
-
-
-def _fill(part: str, **values: object) -> _Html:
-    safe = {k: v if isinstance(v, _Html) else escape(str(v)) for k, v in values.items()}
-    return _Html(_parts()[part].substitute(safe))
-
-
-def _join(pieces: Iterable[_Html]) -> _Html:
-    return _Html("\n".join(pieces))
-
-
-def _summary(reports: Sequence[PhotoReport]) -> _Html:
+def _summary(reports: Sequence[PhotoReport]) -> Html:
     if len(reports) == 1:
-        return _Html("")
+        return Html("")
     rows, tally = [], dict.fromkeys(_PHOTO, 0)
     for number, report in enumerate(reports, 1):
         kind = _kind(report)
@@ -130,10 +97,10 @@ def _summary(reports: Sequence[PhotoReport]) -> _Html:
             )
         )
     counts = ", ".join(f"{n} {_FACE[kind].verdict.lower()}" for kind, n in tally.items() if n)
-    return _fill("summary", headline=f"{len(reports)} photos: {counts or 'none'}", rows=_join(rows))
+    return _fill("summary", headline=f"{len(reports)} photos: {counts or 'none'}", rows=join(rows))
 
 
-def _photo(number: int, report: PhotoReport, side: int) -> _Html:
+def _photo(number: int, report: PhotoReport, side: int) -> Html:
     before, after = _pixels(report)
     small = scaled(before, side)
     kind = _kind(report)
@@ -151,9 +118,9 @@ def _photo(number: int, report: PhotoReport, side: int) -> _Html:
         after=data_uri(scaled(after, side)),
         width=small.shape[1],
         height=small.shape[0],
-        marks=_join(_mark(face, width, height) for face in marked),
+        marks=join(_mark(face, width, height) for face in marked),
         facts=_facts(report),
-        faces=_join(_face(number, face, before, after) for face in report.faces),
+        faces=join(_face(number, face, before, after) for face in report.faces),
         settings=_settings(report),
         **_PHOTO[kind]._asdict(),
     )
@@ -172,7 +139,7 @@ def _kind(report: PhotoReport) -> str:
     return report.verdict if any(face.chosen for face in report.faces) else "unchosen"
 
 
-def _mark(face: FaceReport, width: int, height: int) -> _Html:
+def _mark(face: FaceReport, width: int, height: int) -> Html:
     left, top, right, bottom = (
         100 * min(max(edge / whole, 0), 1)
         for edge, whole in zip(face.box, (width, height) * 2, strict=True)
@@ -187,7 +154,7 @@ def _mark(face: FaceReport, width: int, height: int) -> _Html:
     )
 
 
-def _facts(report: PhotoReport) -> _Html:
+def _facts(report: PhotoReport) -> Html:
     sizes = [
         f"{round(size / 1000):,} kB".replace(",", "\N{NO-BREAK SPACE}") for size in report.sizes
     ]
@@ -203,26 +170,26 @@ def _facts(report: PhotoReport) -> _Html:
         ),
         ("Faces compared with", report.reference, "the reference for every similarity"),
     )
-    return _join(_fill("fact", term=t, value=v, hint=hint) for t, v, hint in rows)
+    return join(_fill("fact", term=t, value=v, hint=hint) for t, v, hint in rows)
 
 
-def _notes(report: PhotoReport) -> _Html:
+def _notes(report: PhotoReport) -> Html:
     if not report.notes:
-        return _Html("")
+        return Html("")
     texts = [escape(_public(note, report)) for note in report.notes]
-    codes = [_Html(re.sub("`([^`]+)`", r"<code>\1</code>", text)) for text in texts]
-    items = _join(_fill("note", text=text) for text in codes)
+    codes = [Html(re.sub("`([^`]+)`", r"<code>\1</code>", text)) for text in texts]
+    items = join(_fill("note", text=text) for text in codes)
     return _fill("notes", items=items)
 
 
-def _settings(report: PhotoReport) -> _Html:
+def _settings(report: PhotoReport) -> Html:
     if not report.settings:
-        return _Html("")
+        return Html("")
     rows = [(_public(str(k), report), _words(v, report)) for k, v in report.settings.items()]
-    return _fill("settings", items=_join(_fill("fact", term=k, value=v, hint="") for k, v in rows))
+    return _fill("settings", items=join(_fill("fact", term=k, value=v, hint="") for k, v in rows))
 
 
-def _face(photo: int, face: FaceReport, before: Pixels, after: Pixels) -> _Html:
+def _face(photo: int, face: FaceReport, before: Pixels, after: Pixels) -> Html:
     old, new = cropped(before, face.box), cropped(after, face.box)
     change = scaled(magnified(old, new), _CROP_SIDE, Image.Resampling.NEAREST)
     small = scaled(old, _CROP_SIDE)
@@ -243,9 +210,9 @@ def _face(photo: int, face: FaceReport, before: Pixels, after: Pixels) -> _Html:
     )
 
 
-def _scores(face: FaceReport) -> _Html:
+def _scores(face: FaceReport) -> Html:
     if not face.scores:
-        return _Html("<p>No judge looked at this face.</p>")
+        return Html("<p>No judge looked at this face.</p>")
     values = [v for s in face.scores for v in (s.before, s.after, s.threshold) if math.isfinite(v)]
     low = math.floor(2 * min(values, default=0)) / 2
     low, high = min(0.0, low), max(1.0, math.ceil(2 * max(values, default=1)) / 2)
@@ -254,11 +221,11 @@ def _scores(face: FaceReport) -> _Html:
         number=face.number,
         low=f"{low:g}".replace("-", "−"),
         high=f"{high:g}",
-        rows=_join(_score(score, low, high) for score in face.scores),
+        rows=join(_score(score, low, high) for score in face.scores),
     )
 
 
-def _score(score: Score, low: float, high: float) -> _Html:
+def _score(score: Score, low: float, high: float) -> Html:
     return _fill(
         "score",
         judge=score.judge,
@@ -283,10 +250,10 @@ def _outcome(score: Score) -> str:
     return "lost" if score.independent else "informs"
 
 
-def _plot(score: Score, low: float, high: float) -> _Html:
+def _plot(score: Score, low: float, high: float) -> Html:
     values = {"before": score.before, "after": score.after, "threshold": score.threshold}
     if not all(map(math.isfinite, values.values())):
-        return _Html("")
+        return Html("")
     places = {name: 100 * (value - low) / (high - low) for name, value in values.items()}
     places["beyond"] = 100 - places["threshold"]
     label = ", ".join(f"{name} {_similarity(value)}" for name, value in values.items())
@@ -324,8 +291,3 @@ def _public(text: str, report: PhotoReport) -> str:
         for known in (file.absolute(), file):
             text = text.replace(str(known), file.name)
     return _ABSOLUTE.sub("", text)
-
-
-def version() -> str:
-    """Return the version of Bauta that is running."""
-    return metadata.version("bauta")

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bauta.audit.page import page, version
+from bauta.audit.document import version
+from bauta.audit.page import page
 from bauta.audit.verify import PhotoReport
 from bauta.errors import UsageError
 from bauta.media.atomic import atomic_write, check_target

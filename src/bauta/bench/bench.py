@@ -11,20 +11,19 @@ from importlib import metadata
 from pathlib import Path
 
 from bauta.bench.contestants import Means, cut_strangers
-from bauta.bench.plan import Plan
+from bauta.bench.plan import Entry, Plan
 from bauta.bench.store import Store
 from bauta.cores import usable_cores
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.media import read_photo
+from bauta.recognizers.base import Recognizer
 from bauta.recognizers.own import OWN
 from bauta.recognizers.zoo import default_judges, default_surrogates, get_recognizer, get_surrogate
 from bauta.weights.records import records
 
 #: Told what is being done, and the units done and in all.
 Progress = Callable[[str, int, int], None]
-#: What photos are called to which no adversary has done anything.
-CLEAN = "clean"
 #: Strangers whose faces are given to methods that mix faces.
 _STRANGERS = 16
 
@@ -53,6 +52,16 @@ class Bench:
         """Names of the surrogates."""
         return self.plan.surrogates or tuple(default_surrogates("balanced"))
 
+    def team(self, entry: Entry) -> tuple[str, ...]:
+        """Names of the surrogates of one entry."""
+        return entry.surrogates or self.surrogates
+
+    @property
+    def everybody(self) -> list[str]:
+        """Names of all surrogates and judges, each once."""
+        teams = [self.team(entry) for entry in self.plan.methods]
+        return list(dict.fromkeys([n for team in (*teams, self.judges) for n in team]))
+
     @property
     def judges(self) -> tuple[str, ...]:
         """Names of the judges."""
@@ -75,12 +84,17 @@ def give_means(
     some = strangers[-_STRANGERS:]
     photos = [read_photo(root / name).pixels for name in some]
     return Means(
-        surrogates=[get_surrogate(name).to(bench.device) for name in bench.surrogates],
+        surrogates=ready(bench, bench.surrogates),
         targets=[root / name for name in targets],
         strangers=cut_strangers(photos, [faces[name] for name in some]),
         seed=bench.plan.seed,
         device=bench.device,
     )
+
+
+def ready(bench: Bench, surrogates: Sequence[str]) -> list[Recognizer]:
+    """Surrogates by name, where the bench computes; each is built once per process."""
+    return [get_surrogate(name).to(bench.device) for name in surrogates]
 
 
 def provenance(bench: Bench) -> dict[str, object]:
@@ -91,8 +105,9 @@ def provenance(bench: Bench) -> dict[str, object]:
         "machine": f"{platform.processor() or platform.machine()}, {usable_cores()} cores",
         "device": bench.device,
         "surrogates": list(bench.surrogates),
-        "judges": roles(bench),
-        "weights": hashes((*bench.surrogates, *bench.judges)),
+        "judges": roles(bench, bench.surrogates),
+        "teams": {e.slug: roles(bench, e.surrogates) for e in bench.plan.methods if e.surrogates},
+        "weights": hashes(bench.everybody),
     }
 
 
@@ -105,9 +120,9 @@ def hashes(names: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def roles(bench: Bench) -> dict[str, str]:
+def roles(bench: Bench, surrogates: Sequence[str]) -> dict[str, str]:
     """Of each judge, "kin" if its weights or teachers made a surrogate, else "stranger"."""
-    took_part = frozenset[str]().union(*(get_recognizer(n).lineage for n in bench.surrogates))
+    took_part = frozenset[str]().union(*(get_recognizer(n).lineage for n in surrogates))
     return {
         name: "stranger" if get_recognizer(name).lineage.isdisjoint(took_part) else "kin"
         for name in bench.judges

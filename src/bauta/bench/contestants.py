@@ -17,14 +17,15 @@ from bauta.engine.goals import Impersonate
 from bauta.engine.problem import Problem
 from bauta.engine.shared import SharedProblem
 from bauta.faces.face import Face
-from bauta.faces.frame import cut_canvas
+from bauta.faces.frame import FRAME_SIZE, cut_canvas
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
+from bauta.methods.baselines.advcloak import AdvCloak
 from bauta.methods.baselines.base import Baseline, Setting, baselines
 from bauta.methods.baselines.obscuring import obscurers
 from bauta.optimisation import build_problem, change_photos
 from bauta.recognizers.base import Recognizer
-from bauta.recognizers.crops import arcface_crop
+from bauta.recognizers.crops import arcface_crop, loose_crop
 from bauta.settings import Settings
 
 Pixels = NDArray[np.uint8]
@@ -174,13 +175,24 @@ def protect_album(
     values = {field.name: getattr(plain, field.name) for field in fields(plain)}
     problem = SharedProblem(**values, away_from=row.away_from)
     setting = Setting(epsilon=contestant.epsilon, seed=means.seed, strangers=means.strangers)
-    mask = row.build(setting).run(problem).cpu()
+    method = row.build(setting)
+    if isinstance(method, AdvCloak):
+        network = method.fit(problem)
+        masks = [network(_frame(*one).to(means.device)).cpu() for one in zip(*tests, strict=True)]
+    else:
+        masks = [method.run(problem).cpu()] * len(tests[0])
     return [
         render_into_photo(
             photo, [face], mask, region_mask(face, ("head",))[None], limit=contestant.epsilon
         )
-        for photo, face in zip(*tests, strict=True)
+        for photo, face, mask in zip(*tests, masks, strict=True)
     ]
+
+
+def _frame(photo: Pixels, face: Face) -> Tensor:
+    """(1, 3, S, S) face in its frame, which the loose crop is the whole of."""
+    canvas = cut_canvas([photo], [face])
+    return loose_crop(FRAME_SIZE).take(canvas, canvas.images)
 
 
 def baseline_problem(

@@ -43,7 +43,7 @@ class Shelf:
     targets: Sequence[str]
 
 
-def judged(shelf: Shelf, probes: Embeddings, seconds: Embeddings | None) -> Outcome:
+def judged(shelf: Shelf, probes: Embeddings, seconds: Embeddings | None = None) -> Outcome:
     """Outcomes of all scenarios that the protected photos allow.
 
     Args:

@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.faces.index import index_faces
+
+#: Parts of the identification protocol whose photos are protected, as their files are named.
+PROBES, SECONDS, POSTS = "", "second", "post"
+
+
+class Pictured(Protocol):
+    """What all protocols know of the photos they protect; see :class:`People`."""
+
+    @property
+    def root(self) -> Path:
+        """Folder of the photos."""
+
+    @property
+    def probes(self) -> Sequence[str]:
+        """The photos, relative to it."""
+
+    @property
+    def faces(self) -> Mapping[str, Face]:
+        """The main face of each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,6 +47,7 @@ class People:
         targets: photos of the people to be taken for.
         target_names: those people.
         gallery: photos of everybody but the probes.
+        posts: photos of people outside the split, one of each, that adversaries learn from.
         faces: the main face of each photo.
 
     """
@@ -38,6 +60,11 @@ class People:
     target_names: Sequence[str]
     gallery: Sequence[str]
     faces: Mapping[str, Face]
+    posts: Sequence[str] = ()
+
+    def part(self, name: str) -> Sequence[str]:
+        """The photos that are protected of one part: :data:`PROBES` and so on."""
+        return {PROBES: self.probes, SECONDS: self.seconds, POSTS: self.posts}[name]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,6 +114,8 @@ def identification(
     people: int,
     skip: int,
     cache: Path,
+    posts: int = 0,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> People:
     """Lay out TIP-IM's identification protocol (Yang et al., ICCV 2021, section 4.1).
@@ -100,6 +129,8 @@ def identification(
         people: how many are protected.
         skip: how many of the split are left out before them.
         cache: folder in which found faces are kept.
+        posts: how many photos of people outside the split are wanted.
+        seed: of the choice of posts.
         progress: told the photos looked at and in all.
 
     Raises:
@@ -119,7 +150,8 @@ def identification(
     shelf += [n for who in split["protected"] if who not in chosen for n in albums[who][1:]]
     shelf += [albums[who][0] for who in split["others"]]
     targets = [albums[who][0] for who in split["targets"]]
-    names = [*first, *targets, *shelf]
+    posted = _outsiders(root, set(everyone), posts, seed)
+    names = [*first, *targets, *shelf, *posted]
     faces = {
         name: face
         for name, face in index_faces(root, names, cache, progress=progress).items()
@@ -134,6 +166,7 @@ def identification(
         targets=[name for name in targets if name in faces],
         target_names=list(split["targets"]),
         gallery=[name for name in shelf if name in faces],
+        posts=[name for name in posted if name in faces],
         faces=faces,
     )
 
@@ -182,6 +215,15 @@ def universal(
         distractors=[name for name in distractors if name in faces],
         faces=faces,
     )
+
+
+def _outsiders(root: Path, split: Collection[str], count: int, seed: int) -> list[str]:
+    """A photo each of ``count`` people who are not in the split, or of all there are."""
+    if not count:
+        return []
+    others = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name not in split)
+    chosen = np.random.default_rng(seed).permutation(len(others))[:count]
+    return [_photos(root, others[at])[0] for at in chosen]
 
 
 def _photos(root: Path, who: str) -> list[str]:

@@ -12,24 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bauta.audit.adversaries import apply_adversary
 from bauta.audit.protocols import first_ranks, ranked
-from bauta.bench.bench import CLEAN, Bench, Progress
+from bauta.bench.asking import ask_judges
+from bauta.bench.bench import Bench, Progress
+from bauta.bench.changes import ESTIMATE, Change, changes_of
 from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.people import Albums, universal
 from bauta.bench.protecting import Batch, Given, Shown, found_anew, protect_batches
+from bauta.bench.unmasking import estimate_mask, unmask
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge
 from bauta.recognizers.embeddings import embed_photos
-from bauta.recognizers.zoo import get_recognizer
 
 #: Photos of each person that a mask is tested on, at most.
-_TESTED = 10
+TESTED = 10
 
 
 def run_personal(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Progress) -> None:
     """Fit and put on what is missing, then let every judge look."""
     albums = universal(
-        bench.data, split, people=bench.plan.people, tested=_TESTED,
+        bench.data, split, people=bench.plan.people, tested=TESTED,
         cache=bench.cache, progress=lambda done, total: progress("finding faces", done, total),
     )  # fmt: skip
     entries = contestants(bench.plan)
@@ -40,41 +43,34 @@ def run_personal(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Pr
     ]
     given = Given(root=albums.root, faces=albums.faces, strangers=albums.distractors)
     protect_batches(bench, given, batches, jobs, progress)
-    _judge_all(bench, albums, progress)
+    ask_judges(
+        bench, changes_of(bench.plan),
+        clean=lambda judge: _shelf(judge, albums, bench, progress),
+        show=lambda contestant, change: _shown(bench, albums, contestant, change),
+        answer=lambda judge, shelf, shown: {"U": _outcome(judge, shelf, albums, shown)},
+        progress=progress,
+    )  # fmt: skip
 
 
 def _numbers(albums: Albums, index: int) -> range:
     """What the files of a person's tests are numbered."""
-    return range(_TESTED * index, _TESTED * index + len(albums.tests[index]))
+    return range(TESTED * index, TESTED * index + len(albums.tests[index]))
 
 
-def _judge_all(bench: Bench, albums: Albums, progress: Progress) -> None:
-    """Let every judge look at what is not judged yet."""
-    entries = contestants(bench.plan)
-    lacking = [
-        [n for n in bench.judges if not bench.store.outcome(entry, n, CLEAN).is_file()]
-        for entry in entries
-    ]
-    wanted = {name for names in lacking for name in names}
-    judges = {name: get_recognizer(name) for name in bench.judges if name in wanted}
-    shelves = {n: _shelf(j, albums, bench, progress) for n, j in judges.items()}
-    for number, (entry, names) in enumerate(zip(entries, lacking, strict=True)):
-        progress("judging", number, len(entries))
-        if not names:
-            continue
-        # Judges share the photos and the faces found in them.
-        shown = [_shown(bench, albums, entry, index) for index in range(len(albums.names))]
-        for name in names:
-            outcome = _outcome(judges[name], shelves[name], albums, shown)
-            bench.store.write(bench.store.outcome(entry, name, CLEAN), {"U": outcome})
-    progress("judging", len(entries), len(entries))
-
-
-def _shown(bench: Bench, albums: Albums, contestant: Contestant, index: int) -> Shown:
-    """One person's protected photos."""
-    files = [bench.store.photo(contestant, number) for number in _numbers(albums, index)]
-    photos = [read_photo(file).pixels for file in files]
-    return photos, found_anew(photos, [albums.faces[name] for name in albums.tests[index]])
+def _shown(bench: Bench, albums: Albums, contestant: Contestant, change: Change) -> list[Shown]:
+    """Each person's protected photos after what an adversary does."""
+    out = []
+    for index, tests in enumerate(albums.tests):
+        files = [bench.store.photo(contestant, number) for number in _numbers(albums, index)]
+        photos = [read_photo(file).pixels for file in files]
+        where = [albums.faces[name] for name in tests]
+        if change.adversary == ESTIMATE:
+            faces, posts = found_anew(photos, where), int(change.strength)
+            photos = unmask(photos, faces, estimate_mask(photos[:posts], faces[:posts]))
+        elif change.adversary:
+            photos = [apply_adversary(change.adversary, p, change.strength) for p in photos]
+        out.append((photos, found_anew(photos, where)))
+    return out
 
 
 def _shelf(

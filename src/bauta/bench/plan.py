@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from bauta.audit.adversaries import adversaries
+from bauta.bench.changes import adversary_names
 from bauta.errors import UsageError
 from bauta.methods.baselines.base import baselines
 from bauta.methods.baselines.obscuring import obscurers
@@ -35,11 +35,13 @@ class Entry:
         name: of a method of Bauta's, a baseline or an obscurer.
         label: what tables call it; empty: its name.
         options: settings of a method of Bauta's.
+        surrogates: recognizers to optimise against instead of the plan's.
 
     """
 
     name: str
     label: str = ""
+    surrogates: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -62,9 +64,10 @@ class Entry:
 
     @property
     def slug(self) -> str:
-        """What its folder is called: its title, and a hash of its options if it has any."""
+        """What its folder is called: its title, and a hash of what it has of its own, if any."""
         words = re.sub(r"[^a-z0-9+-]+", "-", self.title.lower()).strip("-")
-        return f"{words}-{_hash(dict(self.options))[:6]}" if self.options else words
+        own = {**self.options, **({"surrogates": self.surrogates} if self.surrogates else {})}
+        return f"{words}-{_hash(own)[:6]}" if own else words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +78,15 @@ class Plan:
         name: of the run, and of its folder.
         about: what it is for, in a sentence.
         split: name of a split in the package.
-        people: how many of the split's people are protected; the others stay in the gallery.
+        people: how many of the split's people are protected; the others stay in the gallery; of a
+            split of chips, how many of each cell of sex, race and age.
         skip: people to leave out before those, for choosing settings on others than are reported.
         methods: what is compared.
         epsilon: budgets, in grey levels; what hides faces by covering them is run once.
         surrogates: recognizers to optimise against; empty: the default team.
         judges: recognizers that judge; empty: all that are at hand.
         scenarios: out of :data:`SCENARIOS`.
-        adversaries: names of :mod:`bauta.audit.adversaries`, at all their strengths.
+        adversaries: names out of :mod:`bauta.bench.changes`, at all their strengths.
         seed: seed of all randomness.
 
     """
@@ -117,11 +121,14 @@ class Plan:
         if not self.epsilon or not all(1 <= e <= 64 for e in self.epsilon):
             raise UsageError("epsilon must be between 1 and 64 grey levels")
         _known("scenario", self.scenarios, SCENARIOS)
-        _known("adversary", self.adversaries, adversaries.names())
+        _known("adversary", self.adversaries, adversary_names())
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, which :func:`parse_plan` reads."""
-        entries = [{"name": e.name, "label": e.label, **e.options} for e in self.methods]
+        entries = [
+            {"name": e.name, "label": e.label, "surrogates": e.surrogates, **e.options}
+            for e in self.methods
+        ]
         return json.loads(json.dumps({**asdict(self), "methods": entries}))  # type: ignore[no-any-return]  # what went in
 
     @property
@@ -181,7 +188,7 @@ def plan_names() -> list[str]:
 def parse_plan(data: Mapping[str, Any], where: str) -> Plan:
     """Build a plan of plain data; unknown keys are errors.
 
-    Methods are names, names with * and ?, or tables of name, label and options.
+    Methods are names, names with * and ?, or tables of name, label, surrogates and options.
 
     Raises:
         UsageError: a key is unknown, missing or of the wrong type.
@@ -210,8 +217,10 @@ def _entries(items: Sequence[str | Mapping[str, Any]]) -> list[Entry]:
         if not isinstance(item, str):
             if "name" not in item:
                 raise UsageError(f"a method needs a name: {dict(item)}")
-            options = {key: value for key, value in item.items() if key not in ("name", "label")}
-            out.append(Entry(name=item["name"], label=item.get("label", ""), options=options))
+            own = {key: value for key, value in item.items() if key in ("name", "label")}
+            options = {k: v for k, v in item.items() if k not in ("name", "label", "surrogates")}
+            team = tuple(item.get("surrogates", ()))
+            out.append(Entry(**own, surrogates=team, options=options))
             continue
         names = fnmatch.filter(method_names(), item) if set(item) & set("*?") else [item]
         if not names:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bauta.bench.bench import Bench, Progress, give_means
+from bauta.bench.bench import Bench, Progress, give_means, ready
 from bauta.bench.contestants import Contestant, Means, protect_album
 from bauta.bench.pool import in_processes
 from bauta.faces.face import Face
@@ -30,7 +30,7 @@ class Batch:
         contestant: who protects them.
         names: photos, relative to the data's folder.
         numbers: what their files are numbered in the store.
-        second: whether they are the people's second photos.
+        part: of the protocol that they are for, as their files' names say it; empty for probes.
         fitting: photos that a personal mask is fitted on.
 
     """
@@ -38,7 +38,7 @@ class Batch:
     contestant: Contestant
     names: Sequence[str]
     numbers: Sequence[int]
-    second: bool = False
+    part: str = ""
     fitting: Sequence[str] = ()
 
 
@@ -102,11 +102,13 @@ def _unit(batch: Batch) -> None:
     fitting = _opened(given, batch.fitting)
     sources = [read_photo(given.root / name) for name in batch.names]
     tests = [photo.pixels for photo in sources], [given.faces[name] for name in batch.names]
+    team = ready(worker.bench, worker.bench.team(batch.contestant.entry))
+    means = replace(worker.means, surrogates=team)
     began = time.perf_counter()
-    changed = protect_album(batch.contestant, fitting, tests, worker.means)
+    changed = protect_album(batch.contestant, fitting, tests, means)
     took = time.perf_counter() - began
     for number, source, pixels in zip(batch.numbers, sources, changed, strict=True):
-        file = store.photo(batch.contestant, number, second=batch.second)
+        file = store.photo(batch.contestant, number, batch.part)
         file.parent.mkdir(parents=True, exist_ok=True)
         write_photo(source, pixels, file, overwrite=True)
     store.write(_file_of(worker.bench, batch), {"seconds": took, "photos": len(sources)})
@@ -118,4 +120,4 @@ def _opened(given: Given, names: Sequence[str]) -> Shown:
 
 
 def _file_of(bench: Bench, batch: Batch) -> Path:
-    return bench.store.seconds_file(batch.contestant, batch.numbers[0], second=batch.second)
+    return bench.store.seconds_file(batch.contestant, batch.numbers[0], batch.part)

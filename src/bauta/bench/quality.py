@@ -13,7 +13,7 @@ from PIL import Image
 from bauta.audit.lpips import can_lpips, lpips
 from bauta.audit.metrics import largest_change, ms_ssim, psnr, ssim
 from bauta.bench.contestants import Contestant
-from bauta.bench.people import People
+from bauta.bench.people import Pictured
 from bauta.engine.naturalness import mmd
 from bauta.faces.face import Face
 from bauta.media import read_photo
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _SIDE = 112
 
 
-def quality(bench: Bench, people: People, contestant: Contestant) -> dict[str, Any]:
-    """Measure the written files against the originals, person by person, and MMD over all.
+def quality(bench: Bench, people: Pictured, contestant: Contestant) -> dict[str, Any]:
+    """Measure the written files against the originals, photo by photo, and MMD over all.
 
     Returns:
         "photo" and "face" (the detector's box), each with lists of psnr, ssim, the largest
@@ -74,9 +74,9 @@ def _vector(face: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(np.asarray(image, np.float32).ravel() / 255)
 
 
-def _seconds(bench: Bench, people: People, contestant: Contestant) -> float:
+def _seconds(bench: Bench, people: Pictured, contestant: Contestant) -> float:
     """Mean time per face, over all batches."""
-    files = [bench.store.seconds_file(contestant, i) for i in range(len(people.names))]
+    files = [bench.store.seconds_file(contestant, i) for i in range(len(people.probes))]
     rows = [json.loads(file.read_text("utf-8")) for file in files if file.is_file()]
     total, faces = (sum(float(row[key]) for row in rows) for key in ("seconds", "photos"))
     return round(total / faces, 4)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bauta.bench.bench import Bench, Progress, hashes, provenance
-from bauta.bench.contestants import contestants, personal
-from bauta.bench.identify import changes_of, run_identification
+from bauta.bench.changes import ESTIMATE, LEARNERS, Change, changes_of
+from bauta.bench.contestants import Contestant, contestants, personal
+from bauta.bench.group_rows import rows_of_groups
+from bauta.bench.groups import run_groups
+from bauta.bench.identify import run_identification
 from bauta.bench.people import load_split
 from bauta.bench.personal import run_personal
 from bauta.bench.plan import Plan, parse_plan
@@ -28,22 +32,25 @@ def run(bench: Bench, *, jobs: int = 0, progress: Progress | None = None) -> Non
 
     """
     split = load_split(bench.plan.split)
-    of_masks = "fitting" in split
-    _check(bench.plan, of_masks=of_masks)
+    of_masks, of_groups = "fitting" in split, "chips" in split
+    _check(bench.plan, of_masks=of_masks, of_groups=of_groups)
     digest = bench.plan.digest(hashes(bench.surrogates))
     bench.store.open(bench.plan, digest, provenance(bench))
-    protocol = run_personal if of_masks else run_identification
+    protocol = run_personal if of_masks else run_groups if of_groups else run_identification
     protocol(bench, split, jobs or bench.cores, progress or _silent)
 
 
-def _check(plan: Plan, *, of_masks: bool) -> None:
+def _check(plan: Plan, *, of_masks: bool, of_groups: bool) -> None:
     """Refuse, before anything is written, what the split's protocol has not."""
-    if of_masks and (plan.adversaries or plan.skip):
-        raise UsageError("the protocol of personal masks takes no adversaries and no skip")
-    wrong = [c.entry.name for c in contestants(plan) if personal(c)]
-    if wrong and not of_masks:
+    if (of_masks or of_groups) and plan.skip:
+        raise UsageError("only the protocol of identification can skip people")
+    foreign = plan.adversaries if of_groups else LEARNERS if of_masks else (ESTIMATE,)
+    if wrong := set(plan.adversaries) & set(foreign):
+        raise UsageError(f"{plan.split} is a split without the adversary {min(wrong)}")
+    masks = [c.entry.name for c in contestants(plan) if personal(c)]
+    if masks and not of_masks:
         raise UsageError(
-            f'{wrong[0]} makes one mask per person: give the plan split = "lfw-universal"'
+            f'{masks[0]} makes one mask per person: give the plan split = "lfw-universal"'
         )
 
 
@@ -63,10 +70,19 @@ def results(store: Store) -> tuple[Plan, dict[str, Any], list[Row]]:
     rows = [
         row
         for contestant in contestants(plan)
-        for judge, role in made["judges"].items()
-        for change, _, _ in changes_of(plan)
-        if (file := store.outcome(contestant, judge, change)).is_file()
-        for row in rows_of(contestant, judge, role, change, store.read(file))
+        for change in changes_of(plan)
+        for judge, role in looking(made, contestant, change).items()
+        if (file := store.outcome(contestant, judge, change.name)).is_file()
+        for row in rows_of(contestant, judge, role, change.name, store.read(file))
         if row.scenario in (*plan.scenarios, "U")
     ]
-    return plan, made, rows
+    return plan, made, rows + rows_of_groups(store, plan, made["judges"])
+
+
+def looking(made: Mapping[str, Any], contestant: Contestant, change: Change) -> dict[str, str]:
+    """Who looks at a contestant's photos after a change, and what they are to its surrogates."""
+    if change.adversary in LEARNERS:
+        return {change.adversary: "stranger"}
+    # Runs of before entries could have surrogates of their own know no teams.
+    roles: dict[str, str] = made.get("teams", {}).get(contestant.entry.slug, made["judges"])
+    return roles

@@ -51,14 +51,14 @@ class Store:
                 )
         self.write(file, {"digest": digest, "plan": plan.to_json(), "made": made})
 
-    def photo(self, contestant: Contestant, index: int, *, second: bool = False) -> Path:
-        """File of a protected photo: a person's probe, or their second photo."""
-        name = f"{index:04d}-second.jpg" if second else f"{index:04d}.jpg"
+    def photo(self, contestant: Contestant, index: int, part: str = "") -> Path:
+        """File of a protected photo: a person's probe, or of another part of the protocol."""
+        name = f"{index:04d}-{part}.jpg" if part else f"{index:04d}.jpg"
         return self.folder / "photos" / contestant.key / name
 
-    def seconds_file(self, contestant: Contestant, index: int, *, second: bool = False) -> Path:
+    def seconds_file(self, contestant: Contestant, index: int, part: str = "") -> Path:
         """File of how long the batch took that begins with a photo; it is written last."""
-        return self.photo(contestant, index, second=second).with_suffix(".json")
+        return self.photo(contestant, index, part).with_suffix(".json")
 
     def outcome(self, contestant: Contestant, judge: str, change: str) -> Path:
         """File of what a judge said; ``change`` is an adversary at a strength, or "clean"."""

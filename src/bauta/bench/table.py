@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from bauta.audit.protocols import interval
 from bauta.bench.contestants import Contestant
+from bauta.bench.group_tables import group_tables
+from bauta.bench.papers import beside_paper
 from bauta.bench.plan import Plan
 from bauta.recognizers.thresholds import thresholds_of
 
@@ -30,6 +32,14 @@ MEASURES: Mapping[str, str] = {
     "psr_1": "PSR at top 1: the person is not the first found, on photos new to the mask",
     "psr_5": "PSR at top 5",
     "psr_10": "PSR at top 10",
+    "hidden_1": "hidden at FAR 1 %: below the threshold beside another picture of the face",
+    "hidden_01": "hidden at FAR 0.1 %",
+    "likeness": "similarity x 100 to another, clean picture of the face",
+    "drop": "how much lower that is than without protection",
+    "psnr": "PSNR of the face in dB",
+    "ssim": "SSIM of the face x 100",
+    "largest": "largest change of the face in grey levels",
+    "lpips": "LPIPS of the face x 100",
 }
 
 
@@ -40,15 +50,17 @@ class Row:
     Attributes:
         method: title of the entry.
         epsilon: its budget in grey levels; 0 for none.
-        judge: who judged.
-        role: "stranger", or "kin" of a surrogate, which is no opinion of its own.
-        scenario: "A" to "D", or "U" for personal masks on unseen photos.
+        judge: who judged; "mean of strangers" in F; empty for what needs no judge.
+        role: "stranger", or "kin" of a surrogate, which is no opinion of its own; "mean" for the
+            mean of strangers, and empty without a judge.
+        scenario: "A" to "D", "U" for personal masks on unseen photos, or "F" for groups.
         change: the adversary and its strength, or "clean".
         measure: out of :data:`MEASURES`.
-        percent: the rate.
+        percent: the rate; in F also a mean, in the unit that :data:`MEASURES` names.
         low: lower end of its 95 % interval over people.
         high: upper end.
-        people: how many there were.
+        people: how many there were; in F, chips.
+        group: in F, whom it is about: "all", or "sex: female" and the like.
 
     """
 
@@ -63,13 +75,19 @@ class Row:
     low: float
     high: float
     people: int
+    group: str = ""
 
 
 def rows_of(
     contestant: Contestant, judge: str, role: str, change: str, outcome: Mapping[str, Any]
 ) -> Iterator[Row]:
-    """Rates of one outcome, as :func:`bauta.bench.judging.judged` gives it."""
+    """Rates of one outcome, as :func:`bauta.bench.judging.judged` gives it.
+
+    Those of F need all judges at once: :func:`bauta.bench.group_rows.rows_of_groups`.
+    """
     for scenario, values in outcome.items():
+        if scenario == "F":
+            continue
         if scenario == "D":
             hits = _verified(judge, values)
         else:
@@ -142,7 +160,9 @@ def to_markdown(
     Kin of the surrogates stand in their own columns, in italics, and count in no mean.
     """
     some = [r for r in rows if (r.measure, r.scenario, r.change) == (measure, scenario, change)]
-    judges = sorted({(r.role != "stranger", r.judge) for r in some})
+    # Who is kin of one entry's surrogates may be a stranger to another's.
+    heard = {r.judge for r in some if r.role == "stranger"}
+    judges = sorted({(r.judge not in heard, r.judge) for r in some})
     cells = {(r.method, r.epsilon, r.judge): r for r in some}
     lines = []
     for method, epsilon in dict.fromkeys((r.method, r.epsilon) for r in some):
@@ -170,17 +190,22 @@ def _cell(row: Row | None) -> str:
 def write_tables(rows: Sequence[Row], plan: Plan, made: Mapping[str, Any]) -> str:
     """A run as Markdown: what was run, and a table per scenario."""
     people = max(row.people for row in rows)
+    who = "chips" if any(row.scenario == "F" for row in rows) else "people"
     parts = [
         f"# {plan.name}\n",
         f"{plan.about}\n" if plan.about else "",
-        f"{people} people of {plan.split}, seed {plan.seed}, surrogates "
+        f"{people} {who} of {plan.split}, seed {plan.seed}, surrogates "
         f"{', '.join(made['surrogates'])}. `{made['command']}`, {made['machine']}, "
         f"{', '.join(f'{k} {v}' for k, v in made['versions'].items())}.\n",
-        "Rates in %, with 95 % intervals over people. Kin of a surrogate are no strangers: they "
+        f"Rates in %, with 95 % intervals over {who}. Kin of a surrogate are no strangers: they "
         "stand apart and count in no mean.\n",
     ]
+    parts.append(beside_paper(plan.name, rows))
     shown = {"D": ("dodge_1", "taken_1"), "U": ("psr_1", "psr_5")}
     for scenario in dict.fromkeys(row.scenario for row in rows):
+        if scenario == "F":
+            parts.append(group_tables(rows, MEASURES))
+            continue
         for measure in shown.get(scenario, ("rank1_ut", "rank1_t")):
             parts.append(f"## Scenario {scenario}, {MEASURES[measure]}\n")
             parts.append(to_markdown(rows, measure=measure, scenario=scenario))

@@ -41,7 +41,7 @@ def list_command(
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """List plans, methods and adversaries, with papers and where settings are from."""
-    from bauta.audit.adversaries import adversaries
+    from bauta.bench.changes import adversary_names, curve_of
     from bauta.bench.plan import plan_names, read_plan
     from bauta.methods.baselines.base import baselines
     from bauta.methods.baselines.obscuring import obscurers
@@ -52,8 +52,8 @@ def list_command(
     papers = [(n, baselines[n].paper, baselines[n].settings) for n in baselines.names()]
     plain = [(name, "what people do", obscurers[name].about) for name in obscurers.names()]
     changes = [
-        (name, adversaries[name].unit, ", ".join(f"{s:g}" for s in adversaries[name].strengths))
-        for name in adversaries.names()
+        (name, curve_of(name).unit, ", ".join(f"{s:g}" for s in curve_of(name).strengths))
+        for name in adversary_names()
     ]
     if json:
         print_json({"plans": plans, "methods": [*own, *papers, *plain], "adversaries": changes})
@@ -74,7 +74,10 @@ def list_command(
 @app.command("run", epilog=RUN_EXAMPLES)
 def run_command(
     plan: Annotated[str, typer.Argument(help="A plan of Bauta's, or a .toml file.")],
-    data: Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")],
+    data: Annotated[
+        Path,
+        typer.Option(help="Folder of LFW: one folder per person; for fairness, UTKFace's zip."),
+    ],
     output: _Out = Path("runs"),
     people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
@@ -109,9 +112,11 @@ def report_command(
     output: _Out = Path("runs"),
     json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
-    """Tables of a run, as far as it has come: Markdown and CSV in its folder."""
+    """A run as far as it has come: a web page, and tables in Markdown and CSV, in its folder."""
     from dataclasses import asdict
+    from datetime import UTC, datetime
 
+    from bauta.bench.page import page
     from bauta.bench.run import results
     from bauta.bench.store import Store
     from bauta.bench.table import to_csv, write_tables
@@ -122,13 +127,18 @@ def report_command(
         if not (folder / "plan.json").is_file():
             raise UsageError(f"{folder} holds no run: bauta bench run {name} --data lfw")
         plan, made, rows = results(Store(folder))
-        if not rows:
-            raise UsageError(f"nothing is judged yet: {made['command']}")
-        text = write_tables(rows, plan, made)
-        atomic_write(folder / "rates.csv", to_csv(rows).encode(), overwrite=True)
-        atomic_write(folder / "report.md", text.encode(), overwrite=True)
+        if not rows and not any(folder.glob("photos/*/*.jpg")):
+            raise UsageError(f"nothing is written yet: {made['command']}")
+        text = write_tables(rows, plan, made) if rows else ""
+        with progress_bar(quiet=json) as bar:
+            html = page(Store(folder), plan, made, rows, datetime.now(UTC), Tell(bar))
+        files = {"report.html": html}
+        # Without rates there is nothing to put into tables yet, but there are photos to look at.
+        files |= {"report.md": text, "rates.csv": to_csv(rows)} if rows else {}
+        for file, content in files.items():
+            atomic_write(folder / file, content.encode(), overwrite=True)
     if json:
         print_json([asdict(row) for row in rows])
         return
-    out.print(escape(text))
-    out.print(f"{escape(str(folder / 'report.md'))}, {escape(str(folder / 'rates.csv'))}")
+    out.print(escape(text or "nothing is judged yet: no tables, but the photos so far"))
+    out.print(", ".join(escape(str(folder / file)) for file in files))

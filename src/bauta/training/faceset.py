@@ -27,7 +27,7 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 #: Side of a stored frame; faces of LFW fill about as many pixels.
 FRAME_PIXELS = 160
 #: Border repeated around chips before faces are looked for, as a share of their side.
-_CHIP_MARGIN = 0.3
+CHIP_MARGIN = 0.3
 _VERSION = 1
 #: Most that an archive may unpack to: a bound for hostile files.
 _MOST_BYTES = 64 << 30
@@ -140,7 +140,7 @@ def read_chips(source: Path, cache: Path, *, progress: Progress | None = None) -
         UsageError: there are no photos in it, or the archive is damaged or unreasonably large.
 
     """
-    root = source if source.is_dir() else _unpack(source, cache)
+    root = source if source.is_dir() else unpacked(source, cache)
     names = sorted(
         str(path.relative_to(root).as_posix())
         for path in root.rglob("*")
@@ -148,8 +148,8 @@ def read_chips(source: Path, cache: Path, *, progress: Progress | None = None) -
     )
     if not names:
         raise UsageError(f"{source} holds no photos")
-    names, frames = _cut_all(root, names, cache, _CHIP_MARGIN, progress)
-    attributes = np.array([_attributes(name) for name in names], dtype=np.int64)
+    names, frames = _cut_all(root, names, cache, CHIP_MARGIN, progress)
+    attributes = np.array([attributes_of(name) for name in names], dtype=np.int64)
     nobody = np.full(len(names), -1, dtype=np.int64)
     return FaceSet([frames], _rows(len(names)), names, nobody, [], attributes)
 
@@ -158,7 +158,8 @@ def _rows(count: int) -> NDArray[np.int64]:
     return np.stack([np.zeros(count, dtype=np.int64), np.arange(count)], axis=1)
 
 
-def _attributes(name: str) -> tuple[int, int, int]:
+def attributes_of(name: str) -> tuple[int, int, int]:
+    """Age in years, sex and race as UTKFace numbers them and names chips by; -1 for unknown."""
     words = PurePosixPath(name).stem.split("_")
     if len(words) >= 4 and all(word.isdecimal() for word in words[:3]):
         age, sex, race = (int(word) for word in words[:3])
@@ -167,8 +168,13 @@ def _attributes(name: str) -> tuple[int, int, int]:
     return -1, -1, -1
 
 
-def _unpack(archive: Path, cache: Path) -> Path:
-    """Unpack an archive's photos into the cache, by their bare names."""
+def unpacked(archive: Path, cache: Path) -> Path:
+    """Unpack an archive's photos into a folder of the cache, by their bare names; only once.
+
+    Raises:
+        UsageError: it is no sound zip archive, or unreasonably large.
+
+    """
     stat = archive.stat() if archive.is_file() else None
     if stat is None:
         raise UsageError(f"{archive} is neither a folder nor a file")

@@ -70,6 +70,7 @@ baselines: Registry[Baseline] = Registry(
     dict.fromkeys(_TRANSFER, f"{_HERE}.transfer")
     | {"pi-fgsm": f"{_HERE}.patchwise"}
     | dict.fromkeys(("fawkes", "lowkey"), f"{_HERE}.cloaks")
+    | {"advcloak": f"{_HERE}.advcloak"}
     | dict.fromkeys(_UNIVERSAL, f"{_HERE}.universal"),
 )
 

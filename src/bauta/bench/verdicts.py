@@ -1,0 +1,145 @@
+"""What judges and adversaries make of a run's protected photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bauta.audit.adversaries import apply_adversary
+from bauta.bench.asking import ask_judges, unanswered
+from bauta.bench.bench import Bench, Progress
+from bauta.bench.changes import LEARNERS, Change, changes_of
+from bauta.bench.contestants import Contestant, contestants
+from bauta.bench.judging import Outcome, Shelf, judged
+from bauta.bench.learning import LEARNING, learn, student_of
+from bauta.bench.people import POSTS, PROBES, SECONDS, People
+from bauta.bench.protecting import Shown, found_anew
+from bauta.bench.quality import quality
+from bauta.faces.frame import cut_canvas
+from bauta.media import read_photo
+from bauta.recognizers.base import Judge, Recognizer
+from bauta.recognizers.embeddings import embed_photos
+from bauta.recognizers.zoo import get_recognizer, get_surrogate
+
+
+def judge_all(bench: Bench, people: People, progress: Progress) -> None:
+    """Let every judge and every adversary look at what they have not looked at yet."""
+    everyone = contestants(bench.plan)
+    for contestant in everyone:
+        if not bench.store.quality(contestant).is_file():
+            bench.store.write(bench.store.quality(contestant), quality(bench, people, contestant))
+    changes = changes_of(bench.plan)
+    ask_judges(
+        bench, [c for c in changes if c.adversary not in LEARNERS],
+        clean=lambda judge: clean_shelf(judge, people, bench.cache, progress),
+        show=lambda contestant, change: _shown(bench, people, contestant, change),
+        answer=lambda judge, shelf, shown: judged(shelf, *(judge.embed(*some) for some in shown)),
+        progress=progress,
+    )  # fmt: skip
+    lessons = [
+        _Lesson(bench, people, contestant, change)
+        for contestant in everyone
+        for change in changes
+        if change.adversary in LEARNERS and unanswered(bench, contestant, change.adversary, change)
+    ]
+    for number, lesson in enumerate(lessons):
+        progress("adversaries learning", number, len(lessons))
+        file = bench.store.outcome(lesson.contestant, lesson.change.adversary, lesson.change.name)
+        bench.store.write(file, lesson.outcome())
+
+
+def _shown(bench: Bench, people: People, contestant: Contestant, change: Change) -> list[Shown]:
+    """Probes, and the second photos if they are protected."""
+    parts = [PROBES, SECONDS] if bench.plan.needs_seconds else [PROBES]
+    return [shown_after(bench, people, contestant, change, part) for part in parts]
+
+
+def clean_shelf(judge: Judge, people: People, cache: Path, progress: Progress) -> Shelf:
+    """A judge's embeddings of everybody's clean photos, computed once for all runs."""
+    names = [*people.probes, *people.seconds, *people.gallery]
+    rows = embed_photos(
+        judge, people.root, {name: people.faces[name] for name in names}, cache,
+        progress=lambda d, n: progress(f"embedding: {judge.name}", d, n),
+    )  # fmt: skip
+    return Shelf(
+        people=people.names,
+        probes=np.stack([rows[name] for name in people.probes]),
+        seconds=np.stack([rows[name] for name in people.seconds]),
+        gallery=np.stack([rows[name] for name in people.gallery]),
+        owners=[name.split("/")[0] for name in people.gallery],
+        targets=people.target_names,
+    )
+
+
+def shown_after(
+    bench: Bench, people: People, contestant: Contestant, change: Change, part: str
+) -> Shown:
+    """Protected photos after what an adversary does, and the face that is found in each."""
+    names = people.part(part)
+    files = [bench.store.photo(contestant, i, part) for i in range(len(names))]
+    photos = [read_photo(file).pixels for file in files]
+    if change.adversary:
+        photos = [apply_adversary(change.adversary, photo, change.strength) for photo in photos]
+    return photos, found_anew(photos, [people.faces[name] for name in names])
+
+
+@dataclass
+class _Lesson:
+    """An adversary that learns from one contestant's photos of other people, and then looks."""
+
+    bench: Bench
+    people: People
+    contestant: Contestant
+    change: Change
+
+    def outcome(self) -> Outcome:
+        """What it finds; nothing of scenario D, for which it has no threshold."""
+        student = self._student
+        if self.change.strength:
+            posts = shown_after(self.bench, self.people, self.contestant, Change(), POSTS)
+            count = int(self.change.strength)
+            changed = _crops(student, (posts[0][:count], posts[1][:count]))
+            clean, targets = self._clean[:count], self._targets[:count]
+            learn(student, clean, changed, targets, seed=self.bench.plan.seed)
+        shelf = clean_shelf(student, self.people, self.bench.cache, lambda *_: None)
+        shown = _shown(self.bench, self.people, self.contestant, Change())
+        out = judged(shelf, *(student.embed(*some) for some in shown))
+        del out["D"]
+        return out
+
+    @cached_property
+    def _student(self) -> Recognizer:
+        return student_of(LEARNING[self.change.adversary], self._clean, self._targets)
+
+    @cached_property
+    def _posts(self) -> Shown:
+        """Clean posts: all of them for the first map, which belongs to no strength."""
+        names = self.people.posts
+        photos = [read_photo(self.people.root / name).pixels for name in names]
+        return photos, [self.people.faces[name] for name in names]
+
+    @cached_property
+    def _clean(self) -> Tensor:
+        name = LEARNING[self.change.adversary].student
+        return _crops(get_surrogate(name).to(self.bench.device), self._posts)
+
+    @cached_property
+    def _targets(self) -> Tensor:
+        teacher = get_recognizer(LEARNING[self.change.adversary].teacher)
+        return torch.from_numpy(teacher.embed(*self._posts)).to(self.bench.device)
+
+
+@torch.no_grad()
+def _crops(recognizer: Recognizer, shown: Shown) -> Tensor:
+    """(N, 3, H, W) crops in whole grey levels, as the recognizer cuts them."""
+    crops = []
+    for at in range(0, len(shown[0]), recognizer.batch):
+        some = slice(at, at + recognizer.batch)
+        canvas = cut_canvas(shown[0][some], shown[1][some])
+        crops.append(recognizer.crop.take(canvas, canvas.images).round())
+    return torch.cat(crops).to(recognizer.device)
