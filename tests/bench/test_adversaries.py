@@ -15,6 +15,7 @@ from bauta.bench import run as bench_run
 from bauta.bench.bench import Bench
 from bauta.bench.changes import ESTIMATE, LEARNERS, Change, adversary_names, changes_of, curve_of
 from bauta.bench.learning import LEARNING, Learner, learn, student_of
+from bauta.bench.markdown import write_tables
 from bauta.bench.plan import Plan, parse_plan
 from bauta.bench.run import results, run
 from bauta.bench.store import Store
@@ -112,6 +113,9 @@ def test_a_run_with_an_adversary_that_learns(
     learnt = {(r.judge, r.scenario) for r in rows if r.change == f"{adversary}-1"}
     assert learnt == {(adversary, "A"), (adversary, "B")}
     assert {r.judge for r in rows if r.change == "clean"} == {"tight-judge"}
+    text = write_tables(rows, of, results(store)[1])
+    assert f"## Adversary {adversary}: scenario A" in text
+    assert "| method | ε | 0 | 1 |" in text
     assert read_photo(album / "Hopper_mirrored" / "0.jpg").pixels.shape == (
         read_photo(next((store.folder / "photos").glob("*/0000-post.jpg"))).pixels.shape
     )

@@ -19,11 +19,12 @@ from bauta.bench.chips import another, cell_of, groups_of, lay_out, padded, sele
 from bauta.bench.contestants import contestants
 from bauta.bench.group_rows import MEAN
 from bauta.bench.group_tables import group_tables, largest_gap
+from bauta.bench.markdown import write_tables
 from bauta.bench.people import load_split
 from bauta.bench.plan import parse_plan, read_plan
 from bauta.bench.run import results, run
 from bauta.bench.store import Store
-from bauta.bench.table import MEASURES, Row, to_csv, write_tables
+from bauta.bench.table import MEASURES, Row, to_csv
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.media import read_photo

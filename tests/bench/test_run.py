@@ -13,10 +13,11 @@ from bauta.audit.metrics import largest_change
 from bauta.bench import run as bench_run
 from bauta.bench.bench import Bench
 from bauta.bench.contestants import contestants
+from bauta.bench.markdown import to_markdown, write_tables
 from bauta.bench.plan import parse_plan
 from bauta.bench.run import results, run
 from bauta.bench.store import Store
-from bauta.bench.table import to_csv, to_markdown, write_tables
+from bauta.bench.table import to_csv
 from bauta.errors import UsageError
 from bauta.media import read_photo
 from tests.training.conftest import album

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -14,9 +13,6 @@ from numpy.typing import NDArray
 
 from bauta.audit.protocols import interval
 from bauta.bench.contestants import Contestant
-from bauta.bench.group_tables import group_tables
-from bauta.bench.papers import beside_paper
-from bauta.bench.plan import Plan
 from bauta.recognizers.thresholds import thresholds_of
 
 #: Name of a measure to what the tables say of it.
@@ -145,68 +141,3 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(asdict(row) for row in rows)
     return text.getvalue()
-
-
-def to_markdown(
-    rows: Sequence[Row],
-    *,
-    measure: str,
-    scenario: str,
-    change: str = "clean",
-    order: Callable[[float], float] = float.__neg__,
-) -> str:
-    """One measure as a table: methods down, judges across, best mean over strangers first.
-
-    Kin of the surrogates stand in their own columns, in italics, and count in no mean.
-    """
-    some = [r for r in rows if (r.measure, r.scenario, r.change) == (measure, scenario, change)]
-    # Who is kin of one entry's surrogates may be a stranger to another's.
-    heard = {r.judge for r in some if r.role == "stranger"}
-    judges = sorted({(r.judge not in heard, r.judge) for r in some})
-    cells = {(r.method, r.epsilon, r.judge): r for r in some}
-    lines = []
-    for method, epsilon in dict.fromkeys((r.method, r.epsilon) for r in some):
-        got = [cells.get((method, epsilon, judge)) for _, judge in judges]
-        strangers = [r.percent for r in got if r and r.role == "stranger"]
-        mean = float(np.mean(strangers)) if strangers else math.nan
-        words = [_cell(r) for r in got]
-        lines.append(
-            (mean, [method, f"{epsilon:g}" if epsilon else "–", f"**{mean:.1f}**", *words])
-        )
-    lines.sort(key=lambda line: order(line[0]))
-    titles = ["method", "ε", "mean of strangers"]
-    titles += [f"*{judge} (kin)*" if kin else judge for kin, judge in judges]
-    table = [titles, ["---"] * len(titles), *(words for _, words in lines)]
-    return "\n".join(f"| {' | '.join(words)} |" for words in table) + "\n"
-
-
-def _cell(row: Row | None) -> str:
-    if row is None:
-        return ""
-    text = f"{row.percent:.0f} ({row.low:.0f}–{row.high:.0f})"
-    return text if row.role == "stranger" else f"*{text}*"
-
-
-def write_tables(rows: Sequence[Row], plan: Plan, made: Mapping[str, Any]) -> str:
-    """A run as Markdown: what was run, and a table per scenario."""
-    people = max(row.people for row in rows)
-    who = "chips" if any(row.scenario == "F" for row in rows) else "people"
-    parts = [
-        f"# {plan.name}\n",
-        f"{plan.about}\n" if plan.about else "",
-        f"{people} {who} of {plan.split}, seed {plan.seed}, surrogates "
-        f"{', '.join(made['surrogates'])}. `{made['command']}`, {made['machine']}, "
-        f"{', '.join(f'{k} {v}' for k, v in made['versions'].items())}.\n",
-        f"Rates in %, with 95 % intervals over {who}. Kin of a surrogate are no strangers: they "
-        "stand apart and count in no mean.\n",
-    ]
-    parts.append(beside_paper(plan.name, rows))
-    shown = {"D": ("dodge_1", "taken_1"), "U": ("psr_1", "psr_5")}
-    for scenario in dict.fromkeys(row.scenario for row in rows):
-        if scenario == "F":
-            parts.append(group_tables(rows, MEASURES))
-            continue
-        for measure in shown.get(scenario, ("rank1_ut", "rank1_t")):
-            parts.append(f"## Scenario {scenario}, {MEASURES[measure]}\n")
-            parts.append(to_markdown(rows, measure=measure, scenario=scenario))
-    return "\n".join(part for part in parts if part)

@@ -116,10 +116,11 @@ def report_command(
     from dataclasses import asdict
     from datetime import UTC, datetime
 
+    from bauta.bench.markdown import write_tables
     from bauta.bench.page import page
     from bauta.bench.run import results
     from bauta.bench.store import Store
-    from bauta.bench.table import to_csv, write_tables
+    from bauta.bench.table import to_csv
     from bauta.media import atomic_write
 
     with usage_errors():

@@ -73,7 +73,7 @@ def _to_json(found: Card) -> dict[str, Any]:
 def _record_rows(found: Card) -> _Rows:
     row = found.record
     size = f", {found.size_bytes / 1e6:.1f} MB" if found.size_bytes else ""
-    missing = f"not here: bauta recognizers fetch {row.name}"
+    missing = f"not here: {row.obtain or f'bauta recognizers fetch {row.name}'}"
     use = "commercial use allowed" if row.commercial_use else "no commercial use"
     return [
         ("architecture", row.architecture),
