@@ -96,7 +96,7 @@ def test_the_digest_knows_what_decides_the_files():
     weights = {"dlib": "12ab"}
     same = plan(judges=["dlib"], adversaries=["jpeg"], scenarios=["A", "B"], epsilon=[4])
     assert plan().digest(weights) == same.digest(weights)
-    others = [{}, {"seed": 1}, {"people": 5}, {"skip": 2}]
+    others = [{}, {"seed": 1}, {"people": 5}, {"skip": 2}, {"gallery": 9}]
     assert len({plan(**values).digest(weights) for values in others}) == len(others)
     assert plan().digest(weights) != plan().digest({"dlib": "34cd"})
 

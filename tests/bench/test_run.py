@@ -14,6 +14,7 @@ from bauta.bench import run as bench_run
 from bauta.bench.bench import Bench
 from bauta.bench.contestants import contestants
 from bauta.bench.markdown import to_markdown, write_tables
+from bauta.bench.people import identification
 from bauta.bench.plan import parse_plan
 from bauta.bench.run import results, run
 from bauta.bench.store import Store
@@ -169,6 +170,21 @@ def test_scenarios_can_be_added(finished: Bench, monkeypatch: pytest.MonkeyPatch
     run(replace(bench, plan=replace(plan, scenarios=("A", "B"))), jobs=1)
     assert {row.scenario for row in results(bench.store)[2]} == {"A", "B"}
     assert bench.store.photo(noise, 0).stat().st_mtime_ns == first
+
+
+def test_a_smaller_gallery_keeps_those_who_matter(album: Path, tmp_path: Path):
+    split = {
+        "protected": ["Collins", "Hopper"],
+        "targets": ["Collins_mirrored"],
+        "others": ["Hopper_mirrored"],
+    }
+    options = {"people": 1, "skip": 0, "cache": tmp_path}
+    whole = identification(album, split, **options)
+    small = identification(album, split, gallery=1, **options)
+    assert len(whole.gallery) == 2 + 2 + 2 + 1
+    assert len(small.gallery) == 2 + 2 + 1
+    assert set(small.gallery) < set(whole.gallery)
+    assert small.gallery == identification(album, split, gallery=1, **options).gallery
 
 
 def test_data_without_the_people(finished: Bench, tmp_path: Path):

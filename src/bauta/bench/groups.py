@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bauta.audit.protocols import pair_similarities
+from bauta.bench.asking import ask_judges
 from bauta.bench.bench import Bench, Progress
-from bauta.bench.changes import CLEAN
+from bauta.bench.changes import Change
 from bauta.bench.chips import Chips, lay_out
 from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.protecting import Batch, Given, Shown, found_anew, protect_batches
-from bauta.bench.quality import quality
+from bauta.bench.quality import quality, unmeasured
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge
 from bauta.recognizers.embeddings import embed_photos
-from bauta.recognizers.zoo import get_recognizer
 
 _BATCH = 8
 
@@ -45,32 +45,23 @@ def run_groups(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Prog
     protect_batches(bench, given, batches, jobs, progress)
     for number, entry in enumerate(entries):
         progress("measuring", number, len(entries))
-        if not bench.store.quality(entry).is_file():
+        if unmeasured(bench, entry):
             bench.store.write(bench.store.quality(entry), quality(bench, chips, entry))
-    _judge_all(bench, chips, progress)
+    ask_judges(
+        bench, [Change()],
+        clean=lambda judge: _others(judge, chips, bench, progress),
+        show=lambda contestant, _change: _shown(bench, chips, contestant),
+        answer=lambda judge, others, shown: {"F": _compared(chips, judge.embed(*shown), others)},
+        progress=progress,
+    )  # fmt: skip
 
 
-def _judge_all(bench: Bench, chips: Chips, progress: Progress) -> None:
-    """Let every judge look at what is not judged yet."""
-    entries = contestants(bench.plan)
-    lacking = [
-        [n for n in bench.judges if not bench.store.outcome(entry, n, CLEAN).is_file()]
-        for entry in entries
-    ]
-    wanted = {name for names in lacking for name in names}
-    judges = {name: get_recognizer(name) for name in bench.judges if name in wanted}
-    others = {name: _others(judge, chips, bench, progress) for name, judge in judges.items()}
-    for number, (entry, names) in enumerate(zip(entries, lacking, strict=True)):
-        progress("judging", number, len(entries))
-        if not names:
-            continue
-        # Judges share the photos and the faces found in them.
-        photos, faces = _shown(bench, chips, entry)
-        for name in names:
-            similar = pair_similarities(judges[name].embed(photos, faces), others[name])
-            outcome = {"similarity": np.round(similar, 5).tolist(), "chips": list(chips.names)}
-            bench.store.write(bench.store.outcome(entry, name, CLEAN), {"F": outcome})
-    progress("judging", len(entries), len(entries))
+def _compared(
+    chips: Chips, protected: NDArray[np.floating], others: NDArray[np.floating]
+) -> dict[str, list[Any]]:
+    """Of each chip, how similar its protected photo and its other picture are."""
+    similar = pair_similarities(protected, others)
+    return {"similarity": np.round(similar, 5).tolist(), "chips": list(chips.names)}
 
 
 def _others(judge: Judge, chips: Chips, bench: Bench, progress: Progress) -> NDArray[np.floating]:

@@ -21,7 +21,8 @@ def run_identification(
     plan = bench.plan
     learners = [name for name in plan.adversaries if name in LEARNERS]
     people = identification(
-        bench.data, split, people=plan.people, skip=plan.skip, seed=plan.seed,
+        bench.data, split, people=plan.people, skip=plan.skip, gallery=plan.gallery,
+        seed=plan.seed,
         posts=int(max((curve_of(name).strengths[-1] for name in learners), default=0)),
         cache=bench.cache, progress=lambda done, total: progress("finding faces", done, total),
     )  # fmt: skip

@@ -114,6 +114,7 @@ def identification(
     people: int,
     skip: int,
     cache: Path,
+    gallery: int = 0,
     posts: int = 0,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -129,8 +130,9 @@ def identification(
         people: how many are protected.
         skip: how many of the split are left out before them.
         cache: folder in which found faces are kept.
+        gallery: how many photos of people who are neither protected nor targets; 0 for all.
         posts: how many photos of people outside the split are wanted.
-        seed: of the choice of posts.
+        seed: of the choice of both.
         progress: told the photos looked at and in all.
 
     Raises:
@@ -147,8 +149,9 @@ def identification(
     chosen = set(protected)
     first = [albums[who][0] for who in protected]
     shelf = [name for who in (*protected, *split["targets"]) for name in albums[who][1:]]
-    shelf += [n for who in split["protected"] if who not in chosen for n in albums[who][1:]]
-    shelf += [albums[who][0] for who in split["others"]]
+    rest = [n for who in split["protected"] if who not in chosen for n in albums[who][1:]]
+    rest += [albums[who][0] for who in split["others"]]
+    shelf += [rest[at] for at in _drawn(len(rest), gallery or len(rest), seed)]
     targets = [albums[who][0] for who in split["targets"]]
     posted = _outsiders(root, set(everyone), posts, seed)
     names = [*first, *targets, *shelf, *posted]
@@ -222,8 +225,12 @@ def _outsiders(root: Path, split: Collection[str], count: int, seed: int) -> lis
     if not count:
         return []
     others = sorted(p.name for p in root.iterdir() if p.is_dir() and p.name not in split)
-    chosen = np.random.default_rng(seed).permutation(len(others))[:count]
-    return [_photos(root, others[at])[0] for at in chosen]
+    return [_photos(root, others[at])[0] for at in _drawn(len(others), count, seed)]
+
+
+def _drawn(whole: int, count: int, seed: int) -> list[int]:
+    """Places of ``count`` out of ``whole``, in their order; all of them if there are not more."""
+    return sorted(np.random.default_rng(seed).permutation(whole)[:count].tolist())
 
 
 def _photos(root: Path, who: str) -> list[str]:

@@ -81,6 +81,8 @@ class Plan:
         people: how many of the split's people are protected; the others stay in the gallery; of a
             split of chips, how many of each cell of sex, race and age.
         skip: people to leave out before those, for choosing settings on others than are reported.
+        gallery: how many photos of other people are searched besides those of the protected and
+            the targets, drawn by the seed; 0: all of the protocol's.
         methods: what is compared.
         epsilon: budgets, in grey levels; what hides faces by covering them is run once.
         surrogates: recognizers to optimise against; empty: the default team.
@@ -96,6 +98,7 @@ class Plan:
     split: str = "lfw-identification"
     people: int = 100
     skip: int = 0
+    gallery: int = 0
     methods: tuple[Entry, ...] = ()
     epsilon: tuple[float, ...] = (8.0,)
     surrogates: tuple[str, ...] = ()
@@ -116,8 +119,8 @@ class Plan:
         twice = twice or sorted({title for title in titles if titles.count(title) > 1})
         if twice:
             raise UsageError(f"methods need labels of their own: {', '.join(twice)}")
-        if self.people < 1 or self.skip < 0:
-            raise UsageError("people must be at least 1, and skip not negative")
+        if self.people < 1 or self.skip < 0 or self.gallery < 0:
+            raise UsageError("people must be at least 1, skip and gallery not negative")
         if not self.epsilon or not all(1 <= e <= 64 for e in self.epsilon):
             raise UsageError("epsilon must be between 1 and 64 grey levels")
         _known("scenario", self.scenarios, SCENARIOS)
@@ -146,14 +149,14 @@ class Plan:
             weights: SHA-256 of each surrogate's weights.
 
         """
-        people = [self.split, self.people, self.skip, self.seed]
+        people = [self.split, self.people, self.skip, self.gallery, self.seed]
         return _hash([*people, sorted(weights.items())])
 
 
 #: Kinds of what is not a list.
 _KINDS: Mapping[str, tuple[type, str]] = {
     **dict.fromkeys(("name", "about", "split"), (str, "words")),
-    **dict.fromkeys(("people", "skip", "seed"), (int, "a whole number")),
+    **dict.fromkeys(("people", "skip", "gallery", "seed"), (int, "a whole number")),
 }
 
 

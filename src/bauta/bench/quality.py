@@ -53,6 +53,12 @@ def quality(bench: Bench, people: Pictured, contestant: Contestant) -> dict[str,
     return out
 
 
+def unmeasured(bench: Bench, contestant: Contestant) -> bool:
+    """Whether quality was not measured yet, or before LPIPS could be."""
+    file = bench.store.quality(contestant)
+    return not file.is_file() or (can_lpips() and "lpips" not in bench.store.read(file)["face"])
+
+
 def _compared(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> dict[str, float]:
     seen = {"lpips": round(lpips(a, b), 5)} if can_lpips() else {}
     return {

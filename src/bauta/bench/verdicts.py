@@ -19,7 +19,7 @@ from bauta.bench.judging import Outcome, Shelf, judged
 from bauta.bench.learning import LEARNING, learn, student_of
 from bauta.bench.people import POSTS, PROBES, SECONDS, People
 from bauta.bench.protecting import Shown, found_anew
-from bauta.bench.quality import quality
+from bauta.bench.quality import quality, unmeasured
 from bauta.faces.frame import cut_canvas
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge, Recognizer
@@ -31,7 +31,7 @@ def judge_all(bench: Bench, people: People, progress: Progress) -> None:
     """Let every judge and every adversary look at what they have not looked at yet."""
     everyone = contestants(bench.plan)
     for contestant in everyone:
-        if not bench.store.quality(contestant).is_file():
+        if unmeasured(bench, contestant):
             bench.store.write(bench.store.quality(contestant), quality(bench, people, contestant))
     changes = changes_of(bench.plan)
     ask_judges(
