@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
 
 from bauta.bench.bench import Bench, Progress
 from bauta.bench.changes import Change
 from bauta.bench.contestants import Contestant, contestants
+from bauta.bench.people import Pictured
+from bauta.bench.pool import in_processes
+from bauta.bench.quality import quality, unmeasured
 from bauta.recognizers.base import Judge
 from bauta.recognizers.zoo import get_recognizer
 
-Clean = TypeVar("Clean")
-Photos = TypeVar("Photos")
+
+class Inquiry(Protocol):
+    """What a protocol shows judges, and what it keeps of what they say; it goes to processes."""
+
+    @property
+    def measured(self) -> Pictured | None:
+        """The photos whose quality is measured; None: of none."""
+
+    def clean(self, judge: Judge, progress: Progress) -> Any:
+        """A judge's clean embeddings; computed once, and then read from the cache."""
+
+    def show(self, contestant: Contestant, change: Change) -> Any:
+        """Photos, and the faces found in them."""
+
+    def answer(self, judge: Judge, clean: Any, shown: Any) -> dict[str, Any]:
+        """What is to be kept."""
 
 
 def ask_judges(
-    bench: Bench,
-    changes: Sequence[Change],
-    *,
-    clean: Callable[[Judge], Clean],
-    show: Callable[[Contestant, Change], Photos],
-    answer: Callable[[Judge, Clean, Photos], dict[str, Any]],
-    progress: Progress,
+    bench: Bench, inquiry: Inquiry, changes: Sequence[Change], jobs: int, progress: Progress
 ) -> None:
-    """Ask about whatever the store has no answer to yet.
+    """Ask about whatever the store has no answer to yet, and measure quality.
 
     Args:
         bench: the run.
+        inquiry: what is shown and kept.
         changes: what adversaries do before.
-        clean: a judge's clean embeddings, computed once.
-        show: photos, shared by all judges, since finding their faces is most of the work.
-        answer: what is to be kept.
+        jobs: number of processes.
         progress: told how far it is.
 
     """
-    units = [(c, change) for c in contestants(bench.plan) for change in changes]
-    lacking = [
-        [name for name in bench.judges if unanswered(bench, contestant, name, change)]
-        for contestant, change in units
-    ]
-    wanted = {name for names in lacking for name in names}
-    judges = {name: get_recognizer(name) for name in bench.judges if name in wanted}
-    shelves = {name: clean(judge) for name, judge in judges.items()}
-    for number, ((contestant, change), names) in enumerate(zip(units, lacking, strict=True)):
-        progress("judging", number, len(units))
-        if not names:
-            continue
-        shown = show(contestant, change)
-        for name in names:
-            file = bench.store.outcome(contestant, name, change.name)
-            bench.store.write(file, answer(judges[name], shelves[name], shown))
-    progress("judging", len(units), len(units))
+    units = []
+    for contestant in contestants(bench.plan):
+        for change in changes:
+            names = [n for n in bench.judges if unanswered(bench, contestant, n, change)]
+            if names or _to_measure(bench, inquiry, contestant, change):
+                units.append((contestant, change, names))
+    for name in dict.fromkeys(name for _, _, names in units for name in names):
+        inquiry.clean(get_recognizer(name), progress)
+    total = len(changes) * len(contestants(bench.plan))
+    in_processes(
+        units, _unit, jobs=jobs, begin=_begin, given=(bench, inquiry, jobs),
+        done=lambda count: progress("judging", total - len(units) + count, total),
+    )  # fmt: skip
 
 
 def unanswered(bench: Bench, contestant: Contestant, judge: str, change: Change) -> bool:
@@ -60,3 +69,38 @@ def unanswered(bench: Bench, contestant: Contestant, judge: str, change: Change)
     if not file.is_file():
         return True
     return bench.plan.needs_seconds and "B" not in bench.store.read(file)
+
+
+def _to_measure(bench: Bench, inquiry: Inquiry, contestant: Contestant, change: Change) -> bool:
+    return change == Change() and inquiry.measured is not None and unmeasured(bench, contestant)
+
+
+@dataclass
+class _Worker:
+    bench: Bench
+    inquiry: Inquiry
+    clean: dict[str, Any] = field(default_factory=dict)
+
+
+_worker: list[_Worker] = []
+
+
+def _begin(bench: Bench, inquiry: Inquiry, jobs: int) -> None:
+    torch.set_num_threads(max(1, bench.cores // jobs))
+    _worker[:] = [_Worker(bench, inquiry)]
+
+
+def _unit(contestant: Contestant, change: Change, names: Sequence[str]) -> None:
+    """Judges share the photos and the faces found in them, which is most of the work."""
+    bench, inquiry, clean = _worker[0].bench, _worker[0].inquiry, _worker[0].clean
+    if _to_measure(bench, inquiry, contestant, change):
+        assert inquiry.measured is not None
+        file = bench.store.quality(contestant)
+        bench.store.write(file, quality(bench, inquiry.measured, contestant))
+    shown = inquiry.show(contestant, change) if names else None
+    for name in names:
+        judge = get_recognizer(name)
+        if name not in clean:
+            clean[name] = inquiry.clean(judge, lambda *_: None)
+        file = bench.store.outcome(contestant, name, change.name)
+        bench.store.write(file, inquiry.answer(judge, clean[name], shown))

@@ -8,6 +8,7 @@ for it than another photo of the person would be, and as easy for all groups; th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from bauta.bench.changes import Change
 from bauta.bench.chips import Chips, lay_out
 from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.protecting import Batch, Given, Shown, found_anew, protect_batches
-from bauta.bench.quality import quality, unmeasured
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge
 from bauta.recognizers.embeddings import embed_photos
@@ -43,17 +43,34 @@ def run_groups(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Prog
     ]
     given = Given(root=chips.root, faces=chips.faces, strangers=chips.strangers)
     protect_batches(bench, given, batches, jobs, progress)
-    for number, entry in enumerate(entries):
-        progress("measuring", number, len(entries))
-        if unmeasured(bench, entry):
-            bench.store.write(bench.store.quality(entry), quality(bench, chips, entry))
-    ask_judges(
-        bench, [Change()],
-        clean=lambda judge: _others(judge, chips, bench, progress),
-        show=lambda contestant, _change: _shown(bench, chips, contestant),
-        answer=lambda judge, others, shown: {"F": _compared(chips, judge.embed(*shown), others)},
-        progress=progress,
-    )  # fmt: skip
+    ask_judges(bench, Comparison(bench, chips), [Change()], jobs, progress)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Protected photos beside other pictures: an :class:`~bauta.bench.asking.Inquiry`.
+
+    Attributes:
+        bench: the run.
+        measured: its chips.
+
+    """
+
+    bench: Bench
+    measured: Chips
+
+    def clean(self, judge: Judge, progress: Progress) -> NDArray[np.floating]:
+        """The other pictures, which are clean and the same for all."""
+        return _others(judge, self.measured, self.bench, progress)
+
+    def show(self, contestant: Contestant, change: Change) -> Shown:
+        """Protected photos as they were written."""
+        del change
+        return _shown(self.bench, self.measured, contestant)
+
+    def answer(self, judge: Judge, clean: NDArray[np.floating], shown: Shown) -> dict[str, Any]:
+        """Similarities, chip by chip."""
+        return {"F": _compared(self.measured, judge.embed(*shown), clean)}
 
 
 def _compared(

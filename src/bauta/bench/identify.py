@@ -42,4 +42,4 @@ def run_identification(
         for numbers in [range(at, min(at + _BATCH, len(names)))]
     ]
     protect_batches(bench, given, batches, jobs, progress)
-    judge_all(bench, people, progress)
+    judge_all(bench, people, jobs, progress)

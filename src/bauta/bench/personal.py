@@ -7,6 +7,7 @@ personal masks change each tested photo by itself: what a mask that knows the ph
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ from bauta.recognizers.embeddings import embed_photos
 
 #: Photos of each person that a mask is tested on, at most.
 TESTED = 10
+#: (M, D) embeddings of a gallery, and whose they are.
+_Shelf = tuple[NDArray[np.floating], list[str]]
 
 
 def run_personal(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Progress) -> None:
@@ -43,13 +46,35 @@ def run_personal(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Pr
     ]
     given = Given(root=albums.root, faces=albums.faces, strangers=albums.distractors)
     protect_batches(bench, given, batches, jobs, progress)
-    ask_judges(
-        bench, changes_of(bench.plan),
-        clean=lambda judge: _shelf(judge, albums, bench, progress),
-        show=lambda contestant, change: _shown(bench, albums, contestant, change),
-        answer=lambda judge, shelf, shown: {"U": _outcome(judge, shelf, albums, shown)},
-        progress=progress,
-    )  # fmt: skip
+    ask_judges(bench, AlbumSearch(bench, albums), changes_of(bench.plan), jobs, progress)
+
+
+@dataclass(frozen=True)
+class AlbumSearch:
+    """Photos with masks are searched: an :class:`~bauta.bench.asking.Inquiry`.
+
+    Attributes:
+        bench: the run.
+        albums: its people.
+        measured: nothing.
+
+    """
+
+    bench: Bench
+    albums: Albums
+    measured: None = None
+
+    def clean(self, judge: Judge, progress: Progress) -> _Shelf:
+        """The gallery: one photo of each person, and everybody else's."""
+        return _shelf(judge, self.albums, self.bench, progress)
+
+    def show(self, contestant: Contestant, change: Change) -> list[Shown]:
+        """Each person's tested photos."""
+        return _shown(self.bench, self.albums, contestant, change)
+
+    def answer(self, judge: Judge, clean: _Shelf, shown: list[Shown]) -> dict[str, Any]:
+        """Ranks on unseen photos."""
+        return {"U": _outcome(judge, clean, self.albums, shown)}
 
 
 def _numbers(albums: Albums, index: int) -> range:
@@ -73,9 +98,7 @@ def _shown(bench: Bench, albums: Albums, contestant: Contestant, change: Change)
     return out
 
 
-def _shelf(
-    judge: Judge, albums: Albums, bench: Bench, progress: Progress
-) -> tuple[NDArray[np.floating], list[str]]:
+def _shelf(judge: Judge, albums: Albums, bench: Bench, progress: Progress) -> _Shelf:
     """(M, D) embeddings of the gallery, and whose they are."""
     names = [*albums.cleans, *albums.distractors]
     rows = embed_photos(
@@ -87,7 +110,7 @@ def _shelf(
 
 def _outcome(
     judge: Judge,
-    shelf: tuple[NDArray[np.floating], list[str]],
+    shelf: _Shelf,
     albums: Albums,
     shown: Sequence[Shown],
 ) -> dict[str, list[int]]:

@@ -22,13 +22,19 @@ def in_processes(
     Args:
         units: arguments of each call of ``work``.
         work: a function of a module; it writes its own result.
-        jobs: number of processes.
+        jobs: number of processes; with one, all is done in this one.
         begin: called once in each process.
         given: its arguments.
         done: told how many units are done.
 
     """
     if not units:
+        return
+    if jobs == 1:
+        begin(*given)
+        for count, unit in enumerate(units, 1):
+            work(*unit)
+            done(count)
         return
     with ProcessPoolExecutor(
         min(jobs, len(units)), mp_context=get_context("spawn"), initializer=begin, initargs=given

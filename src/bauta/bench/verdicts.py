@@ -19,7 +19,6 @@ from bauta.bench.judging import Outcome, Shelf, judged
 from bauta.bench.learning import LEARNING, learn, student_of
 from bauta.bench.people import POSTS, PROBES, SECONDS, People
 from bauta.bench.protecting import Shown, found_anew
-from bauta.bench.quality import quality, unmeasured
 from bauta.faces.frame import cut_canvas
 from bauta.media import read_photo
 from bauta.recognizers.base import Judge, Recognizer
@@ -27,23 +26,14 @@ from bauta.recognizers.embeddings import embed_photos
 from bauta.recognizers.zoo import get_recognizer, get_surrogate
 
 
-def judge_all(bench: Bench, people: People, progress: Progress) -> None:
+def judge_all(bench: Bench, people: People, jobs: int, progress: Progress) -> None:
     """Let every judge and every adversary look at what they have not looked at yet."""
-    everyone = contestants(bench.plan)
-    for contestant in everyone:
-        if unmeasured(bench, contestant):
-            bench.store.write(bench.store.quality(contestant), quality(bench, people, contestant))
     changes = changes_of(bench.plan)
-    ask_judges(
-        bench, [c for c in changes if c.adversary not in LEARNERS],
-        clean=lambda judge: clean_shelf(judge, people, bench.cache, progress),
-        show=lambda contestant, change: _shown(bench, people, contestant, change),
-        answer=lambda judge, shelf, shown: judged(shelf, *(judge.embed(*some) for some in shown)),
-        progress=progress,
-    )  # fmt: skip
+    plain = [change for change in changes if change.adversary not in LEARNERS]
+    ask_judges(bench, Search(bench, people), plain, jobs, progress)
     lessons = [
         _Lesson(bench, people, contestant, change)
-        for contestant in everyone
+        for contestant in contestants(bench.plan)
         for change in changes
         if change.adversary in LEARNERS and unanswered(bench, contestant, change.adversary, change)
     ]
@@ -51,6 +41,32 @@ def judge_all(bench: Bench, people: People, progress: Progress) -> None:
         progress("adversaries learning", number, len(lessons))
         file = bench.store.outcome(lesson.contestant, lesson.change.adversary, lesson.change.name)
         bench.store.write(file, lesson.outcome())
+
+
+@dataclass(frozen=True)
+class Search:
+    """Protected probes are searched: an :class:`~bauta.bench.asking.Inquiry`.
+
+    Attributes:
+        bench: the run.
+        measured: its people.
+
+    """
+
+    bench: Bench
+    measured: People
+
+    def clean(self, judge: Judge, progress: Progress) -> Shelf:
+        """Everybody's clean photos."""
+        return clean_shelf(judge, self.measured, self.bench.cache, progress)
+
+    def show(self, contestant: Contestant, change: Change) -> list[Shown]:
+        """Protected probes and, if the plan needs them, second photos."""
+        return _shown(self.bench, self.measured, contestant, change)
+
+    def answer(self, judge: Judge, clean: Shelf, shown: list[Shown]) -> Outcome:
+        """Outcomes of all scenarios."""
+        return judged(clean, *(judge.embed(*some) for some in shown))
 
 
 def _shown(bench: Bench, people: People, contestant: Contestant, change: Change) -> list[Shown]:
