@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context
 from typing import Any
 
 
@@ -37,7 +39,10 @@ def in_processes(
             done(count)
         return
     with ProcessPoolExecutor(
-        min(jobs, len(units)), mp_context=get_context("spawn"), initializer=begin, initargs=given
+        min(jobs, len(units)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(begin, given),
     ) as pool:
         waiting: set[Future[None]] = {pool.submit(work, *unit) for unit in units}
         count = 0
@@ -52,3 +57,16 @@ def in_processes(
             # Nothing is lost: what finished has been written.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _begin(begin: Callable[..., None], given: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin(*given)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is killed, which tells nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
