@@ -14,7 +14,15 @@ import pytest
 from bauta.bench.pool import in_processes
 from bauta.errors import UsageError
 
+ROOT = Path(__file__).parents[2]
 _folder: list[Path] = []
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch):
+    """New processes must find this file, which is in no package that is installed."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
 def begin(folder: Path) -> None:
@@ -63,10 +71,7 @@ if __name__ == "__main__":
 """
     script = tmp_path / "script.py"
     script.write_text(code)
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(
-        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(root)}, cwd=root
-    ) as parent:
+    with subprocess.Popen([sys.executable, str(script)], cwd=ROOT) as parent:
         wait_for(lambda: all((tmp_path / name).is_file() for name in "01"))
         parent.send_signal(signal.SIGKILL)
     workers = [int((tmp_path / name).read_text()) for name in "01"]
