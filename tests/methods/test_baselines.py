@@ -17,7 +17,7 @@ from bauta.engine.goals import Dodge, Impersonate
 from bauta.engine.shared import SharedProblem
 from bauta.engine.transforms import NONE
 from bauta.faces.frame import cut_canvas
-from bauta.methods.baselines import cloaks, patchwise, transfer, universal
+from bauta.methods.baselines import advcloak, cloaks, patchwise, transfer, universal
 from bauta.methods.baselines.base import Setting, baselines
 from bauta.methods.baselines.cloaks import DssimBound, dssim
 from bauta.methods.baselines.patchwise import PatchWise
@@ -112,10 +112,10 @@ def test_the_table_of_names_is_what_the_modules_register():
     listed = subprocess.run(
         [sys.executable, "-c", listing], capture_output=True, text=True, check=True
     ).stdout.split()
-    modules = (transfer, patchwise, cloaks, universal)
+    modules = (transfer, patchwise, cloaks, universal, advcloak)
     assert {inspect.getmodule(baselines[name].build) for name in listed} == set(modules)
     assert listed == NAMES
-    assert len(listed) == 35
+    assert len(listed) == 36
 
 
 def test_stronger_iteration_beats_one_step():

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
-
 from bauta.bench.bench import Bench, Progress
 from bauta.bench.changes import Change
 from bauta.bench.contestants import Contestant, contestants
@@ -58,7 +56,7 @@ def ask_judges(
         inquiry.clean(get_recognizer(name), progress)
     total = len(changes) * len(contestants(bench.plan))
     in_processes(
-        units, _unit, jobs=jobs, begin=_begin, given=(bench, inquiry, jobs),
+        units, _unit, jobs=jobs, begin=_begin, given=(bench, inquiry),
         done=lambda count: progress("judging", total - len(units) + count, total),
     )  # fmt: skip
 
@@ -85,8 +83,7 @@ class _Worker:
 _worker: list[_Worker] = []
 
 
-def _begin(bench: Bench, inquiry: Inquiry, jobs: int) -> None:
-    torch.set_num_threads(max(1, bench.cores // jobs))
+def _begin(bench: Bench, inquiry: Inquiry) -> None:
     _worker[:] = [_Worker(bench, inquiry)]
 
 

@@ -9,6 +9,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
+import torch
+
+from bauta.cores import usable_cores
+
 
 def in_processes(
     units: Sequence[tuple[Any, ...]],
@@ -24,7 +28,7 @@ def in_processes(
     Args:
         units: arguments of each call of ``work``.
         work: a function of a module; it writes its own result.
-        jobs: number of processes; with one, all is done in this one.
+        jobs: number of processes, which share the cores; with one, all is done in this one.
         begin: called once in each process.
         given: its arguments.
         done: told how many units are done.
@@ -42,7 +46,7 @@ def in_processes(
         min(jobs, len(units)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(begin, given),
+        initargs=(begin, given, max(1, usable_cores() // jobs)),
     ) as pool:
         waiting: set[Future[None]] = {pool.submit(work, *unit) for unit in units}
         count = 0
@@ -59,7 +63,8 @@ def in_processes(
             raise
 
 
-def _begin(begin: Callable[..., None], given: tuple[Any, ...]) -> None:
+def _begin(begin: Callable[..., None], given: tuple[Any, ...], threads: int) -> None:
+    torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     begin(*given)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bauta.bench.bench import Bench, Progress, give_means, ready
@@ -68,7 +67,7 @@ def protect_batches(
     before = len(batches) - len(missing)
     in_processes(
         [(batch,) for batch in missing], _unit,
-        jobs=jobs, begin=_begin, given=(bench, given, jobs),
+        jobs=jobs, begin=_begin, given=(bench, given),
         done=lambda count: progress("protecting", before + count, len(batches)),
     )  # fmt: skip
 
@@ -88,9 +87,8 @@ class _Worker:
 _worker: list[_Worker] = []
 
 
-def _begin(bench: Bench, given: Given, jobs: int) -> None:
+def _begin(bench: Bench, given: Given) -> None:
     """What a process needs, built once."""
-    torch.set_num_threads(max(1, bench.cores // jobs))
     means = give_means(bench, given.root, given.faces, given.strangers, given.targets)
     _worker[:] = [_Worker(bench, given, means)]
 
