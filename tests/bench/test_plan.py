@@ -37,7 +37,14 @@ def test_a_file_is_named_after_itself_and_may_hold_tables(tmp_path: Path):
 
 
 def test_what_is_kept_can_be_read_again():
-    of = plan(methods=["pgd", {"name": "tip-im", "label": "plain", "warp": 0.0}], epsilon=[4, 8])
+    of = plan(
+        methods=[
+            "pgd",
+            {"name": "bim", "surrogates": ["dlib"]},
+            {"name": "tip-im", "label": "plain", "warp": 0.0},
+        ],
+        epsilon=[4, 8],
+    )
     assert parse_plan(of.to_json(), "kept") == of
 
 
@@ -67,6 +74,8 @@ def test_wildcards_add_each_method_once():
         ({"methods": ["pgd", {"name": "fgsm", "label": "pgd"}]}, "labels of their own: pgd"),
         ({"methods": [{"name": "pgd", "steps": 3}]}, "unknown steps"),
         ({"methods": [{"name": "pgd", "warp": 3}]}, "settings of its paper"),
+        ({"methods": [{"name": "pgd", "surrogates": "dlib"}]}, "surrogates of pgd must be a list"),
+        ({"gallery": -1}, "gallery not negative"),
         ({"methods": [{"name": "tip-im", "warp": 30}]}, "warp must be"),
         ({"people": 0}, "people must be at least 1"),
         ({"people": "all"}, "people"),

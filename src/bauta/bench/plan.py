@@ -222,8 +222,10 @@ def _entries(items: Sequence[str | Mapping[str, Any]]) -> list[Entry]:
                 raise UsageError(f"a method needs a name: {dict(item)}")
             own = {key: value for key, value in item.items() if key in ("name", "label")}
             options = {k: v for k, v in item.items() if k not in ("name", "label", "surrogates")}
-            team = tuple(item.get("surrogates", ()))
-            out.append(Entry(**own, surrogates=team, options=options))
+            team = item.get("surrogates", [])
+            if not isinstance(team, list | tuple):
+                raise UsageError(f"surrogates of {item['name']} must be a list")
+            out.append(Entry(**own, surrogates=tuple(team), options=options))
             continue
         names = fnmatch.filter(method_names(), item) if set(item) & set("*?") else [item]
         if not names:
