@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,12 +22,11 @@ from bauta.errors import MediaError, OutputExistsError, UsageError
 from bauta.faces.face import Face
 from bauta.recognizers.base import Judge
 from bauta.recognizers.thresholds import Threshold
+from tests.pages import Page
 
 WIDTH, HEIGHT = 260, 300
 PORTRAIT: NDArray[np.uint8] = astronaut()  # type: ignore[no-untyped-call]  # theirs
 BOX = (80.0, 60.0, 180.0, 170.0)
-#: Elements of HTML without an end tag.
-VOID = {"meta", "link", "img", "input", "br"}
 HOSTILE = [
     "<script>alert(1)<script>.png",
     "\"'><img src=x onerror=alert(1)>.png",
@@ -54,45 +52,6 @@ class FakeJudge(Judge):
         means = np.array([photo.mean((0, 1)) for photo in photos], dtype=np.float32)
         unit: NDArray[np.float32] = means / np.linalg.norm(means, axis=1, keepdims=True)
         return unit
-
-
-class Page(HTMLParser):
-    """Checks that tags nest, and collects attributes and text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.stack: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.inside: dict[str, str] = {}
-        self.feed(text)
-        self.close()
-        assert not self.stack
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs)
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        where = self.stack[-1] if self.stack else ""
-        self.inside[where] = self.inside.get(where, "") + data
-        if where not in ("script", "style"):
-            self.text.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 def score(*, independent: bool = True, after: float = 0.2) -> Score:

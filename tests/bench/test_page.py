@@ -9,7 +9,6 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +30,10 @@ from bauta.bench.store import Store
 from bauta.bench.table import Row
 from bauta.cli.app import app
 from tests.bench.test_run import PLAN, SPLIT, album
+from tests.pages import Page
 
 __all__ = ["album"]
 
-VOID = {"meta", "link", "img", "br"}
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> ${script} &amp;"
 JUDGES = {"one": "stranger", "two": "stranger", "relative": "kin"}
 #: What each judge says of six people in scenario A; ranks of 1 are failures.
@@ -45,61 +44,36 @@ RANKS = {
 }
 
 
-class Page(HTMLParser):
-    """Checks that tags nest, and collects attributes, text and tables."""
+class Tables(Page):
+    """A page, and its tables by their labels: lines of cells, each its text and attributes."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.stack: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self.script = ""
         self.tables: dict[str, list[list[tuple[str, dict[str, str | None]]]]] = {}
         self.rows: list[list[tuple[str, dict[str, str | None]]]] = []
-        self.feed(text)
-        self.close()
-        assert not self.stack
+        super().__init__(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert len({name for name, _ in attrs}) == len(attrs)
-        self.tags.append((tag, dict(attrs)))
+        super().handle_starttag(tag, attrs)
         if tag == "table":
             self.rows = self.tables.setdefault(str(dict(attrs).get("aria-label")), [])
         elif tag == "tr":
             self.rows.append([])
         elif tag in ("th", "td"):
             self.rows[-1].append(("", dict(attrs)))
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.stack and self.stack[-1] == "script":
-            self.script += data
-        elif self.stack and self.stack[-1] != "style":
-            self.text.append(data)
+        super().handle_data(data)
         if {"td", "th"} & set(self.stack):
             words, attrs = self.rows[-1][-1]
             self.rows[-1][-1] = (words + data, attrs)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 def write(store: Store, plan: Plan, rows: dict[str, dict[str, list[int]]], size: int = 48) -> Store:
     """A run by hand: photos of one colour per method and person, and what judges said."""
     made = {
         "command": "bauta bench run small", "versions": {"bauta": "0"}, "machine": "toy",
-        "surrogates": ["s"], "judges": JUDGES, "weights": {"one": "0" * 64},
+        "surrogates": ["s"], "judges": JUDGES, "teams": {},
+        "device": "cpu", "weights": {"one": "0" * 64},
     }  # fmt: skip
     store.folder.mkdir(parents=True, exist_ok=True)
     store.write(store.folder / "plan.json", {"digest": "", "plan": plan.to_json(), "made": made})
@@ -127,9 +101,9 @@ def crafted(folder: Path, label: str = "", about: str = "") -> Store:
     return write(Store(folder), plan, {"none": nobody, title: RANKS})
 
 
-def page_of(store: Store) -> Page:
+def page_of(store: Store) -> Tables:
     text = page(store, *results(store), datetime(2026, 1, 2, tzinfo=UTC), lambda *_: None)
-    return Page(text)
+    return Tables(text)
 
 
 @pytest.fixture(scope="module")
@@ -144,22 +118,22 @@ def finished(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def shown(finished: Store) -> Page:
+def shown(finished: Store) -> Tables:
     return page_of(finished)
 
 
-def test_asks_for_nothing(shown: Page):
+def test_asks_for_nothing(shown: Tables):
     for _, attrs in shown.tags:
         for name in ("src", "href", "srcset", "action", "data", "xlink:href", "poster"):
             assert (attrs.get(name) or "data:").startswith(("data:", "#"))
         assert not any(name.startswith("on") for name in attrs)
     policy = next(a["content"] for a in shown.all("meta") if "http-equiv" in a)
-    digest = base64.b64encode(hashlib.sha256(shown.script.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(shown.inside["script"].encode()).digest()).decode()
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
     assert f"script-src 'sha256-{digest}'" in policy
-    assert "http:" not in shown.script
-    assert "https:" not in shown.script
+    assert "http:" not in shown.inside["script"]
+    assert "https:" not in shown.inside["script"]
 
 
 def test_nothing_in_the_whole_text_leads_elsewhere(finished: Store):
@@ -171,7 +145,7 @@ def test_nothing_in_the_whole_text_leads_elsewhere(finished: Store):
     assert str(finished.folder) not in text
 
 
-def test_is_accessible(shown: Page):
+def test_is_accessible(shown: Tables):
     ids = [str(attrs["id"]) for _, attrs in shown.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
     links = {str(attrs["href"]).removeprefix("#") for attrs in shown.all("a")}
@@ -186,7 +160,7 @@ def test_is_accessible(shown: Page):
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in scrolls)
 
 
-def test_every_number_of_table_a_is_the_rows(finished: Store, shown: Page):
+def test_every_number_of_table_a_is_the_rows(finished: Store, shown: Tables):
     rows = [r for r in results(finished)[2] if (r.scenario, r.change) == ("A", "clean")]
     table = shown.tables["Rank-1-UT: the person is not the first found"]
     head = [words for words, _ in table[0]]
@@ -335,7 +309,7 @@ def test_names_are_text(tmp_path: Path):
     )
     assert len(shown.all("script")) == len(shown.all("style")) == 1
     assert len(shown.all("img")) == len(plain.all("img"))
-    assert shown.script == plain.script
+    assert shown.inside["script"] == plain.inside["script"]
     assert HOSTILE in shown.words
     assert f"{HOSTILE}, photo 0002" in {a["alt"] for a in shown.all("img")}
 
@@ -457,7 +431,7 @@ def test_curves_have_bands_where_they_have_colours():
     assert 'class="band' not in svg.replace('class="band s0', "")
 
 
-def test_curves_of_a_run(shown: Page):
+def test_curves_of_a_run(shown: Tables):
     assert "What adversaries undo" in shown.words
     curves = [a for a in shown.all("path") if str(a.get("class")).startswith("curve")]
     drawn = [a for a in curves if "data-key" in a]
@@ -472,7 +446,7 @@ def test_the_command_writes_all_three(tmp_path: Path):
     told = CliRunner().invoke(app, ["bench", "report", "small", "-o", str(tmp_path)])
     assert told.exit_code == 0, told.output
     assert {"report.html", "report.md", "rates.csv"} <= {p.name for p in store.folder.iterdir()}
-    assert "Scenario A" in Page((store.folder / "report.html").read_text("utf-8")).words
+    assert "Scenario A" in Tables((store.folder / "report.html").read_text("utf-8")).words
     for file in [*store.folder.glob("judged/**/*.json"), *store.folder.glob("report.*")]:
         file.unlink()
     told = CliRunner().invoke(app, ["bench", "report", "small", "-o", str(tmp_path)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from bauta.audit.metrics import largest_change
 from bauta.bench import run as bench_run
-from bauta.bench.bench import Bench
+from bauta.bench.bench import Bench, provenance
 from bauta.bench.contestants import contestants
 from bauta.bench.markdown import to_markdown, write_tables
 from bauta.bench.people import identification
@@ -136,6 +137,13 @@ def test_provenance(finished: Bench):
     assert len(made["weights"]["tight-judge"]) == 64
     assert {"bauta", "torch", "numpy"} == set(made["versions"])
     assert made["surrogates"] == ["tight-ms1m"]
+
+
+def test_what_is_published_names_no_folder_of_the_machine(
+    finished: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys, "argv", ["x", "bench", "run", "small", "--data", "/home/ann/lfw"])
+    assert provenance(finished)["command"] == "bauta bench run small --data lfw"
 
 
 def test_another_run_is_not_mixed_in(finished: Bench):

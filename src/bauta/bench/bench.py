@@ -100,7 +100,7 @@ def ready(bench: Bench, surrogates: Sequence[str]) -> list[Recognizer]:
 def provenance(bench: Bench) -> dict[str, object]:
     """What the numbers depend on besides the plan: versions, weights, machine and command."""
     return {
-        "command": shlex.join(["bauta", *sys.argv[1:]]),
+        "command": shlex.join(["bauta", *map(_without_folders, sys.argv[1:])]),
         "versions": {name: metadata.version(name) for name in ("bauta", "torch", "numpy")},
         "machine": f"{platform.processor() or platform.machine()}, {usable_cores()} cores",
         "device": bench.device,
@@ -109,6 +109,11 @@ def provenance(bench: Bench) -> dict[str, object]:
         "teams": {e.slug: roles(bench, e.surrogates) for e in bench.plan.methods if e.surrogates},
         "weights": hashes(bench.everybody),
     }
+
+
+def _without_folders(argument: str) -> str:
+    """An absolute path as its last part: reports are published, and folders name their owners."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def hashes(names: Sequence[str]) -> dict[str, str]:

@@ -109,5 +109,4 @@ def leading(rows: Iterable[Row]) -> tuple[str, str] | None:
 
 
 def _key(row: Row) -> tuple[str, float, str]:
-    # Rates of scenarios that tell groups of people apart say which.
-    return row.method, row.epsilon, getattr(row, "group", "")
+    return row.method, row.epsilon, row.group

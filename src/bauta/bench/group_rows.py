@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bauta.audit.protocols import interval
 from bauta.bench.changes import CLEAN
 from bauta.bench.chips import groups_of
 from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.plan import Plan
 from bauta.bench.store import Store
-from bauta.bench.table import Row
+from bauta.bench.table import Row, rate
 from bauta.recognizers.thresholds import thresholds_of
 
 #: What the mean over all strangers is called in the place of a judge.
@@ -110,18 +109,4 @@ def _rows(
     for measure, numbers in values.items():
         for group, members in inside.items():
             some = numbers[members]
-            low, high = interval(some)
-            yield Row(
-                method=contestant.entry.title,
-                epsilon=contestant.epsilon,
-                judge=judge,
-                role=role,
-                scenario="F",
-                change=CLEAN,
-                measure=measure,
-                percent=round(float(some.mean()), 2),
-                low=round(low, 2),
-                high=round(high, 2),
-                people=len(some),
-                group=group,
-            )
+            yield rate(contestant, judge, role, "F", CLEAN, measure, some, group)

@@ -137,7 +137,7 @@ def _facts(run: _Run) -> list[tuple[str, str, str]]:
         ("Judges: strangers", ", ".join(judges["Strangers"]) or "none", "they count"),
         ("Judges: kin", ", ".join(judges["Kin"]) or "none", "of a surrogate; count in no mean"),
         ("Adversaries", ", ".join(plan.adversaries) or "none", "before judging"),
-        ("Machine", made["machine"], f"computed on {made.get('device', 'cpu')}"),
+        ("Machine", made["machine"], f"computed on {made['device']}"),
         ("Versions", ", ".join(f"{k} {v}" for k, v in made["versions"].items()), ""),
     ]
 

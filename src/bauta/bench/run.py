@@ -84,5 +84,5 @@ def looking(made: Mapping[str, Any], contestant: Contestant, change: Change) -> 
     if change.adversary in LEARNERS:
         return {change.adversary: "stranger"}
     # Runs of before entries could have surrogates of their own know no teams.
-    roles: dict[str, str] = made.get("teams", {}).get(contestant.entry.slug, made["judges"])
+    roles: dict[str, str] = made["teams"].get(contestant.entry.slug, made["judges"])
     return roles

@@ -89,20 +89,35 @@ def rows_of(
         else:
             hits = _personal(values) if scenario == "U" else _identified(values)
         for measure, hit in hits.items():
-            low, high = interval(hit)
-            yield Row(
-                method=contestant.entry.title,
-                epsilon=contestant.epsilon,
-                judge=judge,
-                role=role,
-                scenario=scenario,
-                change=change,
-                measure=measure,
-                percent=round(100 * float(hit.mean()), 2),
-                low=round(100 * low, 2),
-                high=round(100 * high, 2),
-                people=len(hit),
-            )
+            yield rate(contestant, judge, role, scenario, change, measure, 100.0 * hit)
+
+
+def rate(
+    contestant: Contestant,
+    judge: str,
+    role: str,
+    scenario: str,
+    change: str,
+    measure: str,
+    values: NDArray[np.floating],
+    group: str = "",
+) -> Row:
+    """Mean of one value per person, with its interval; the rest is as :class:`Row` has it."""
+    low, high = interval(values)
+    return Row(
+        method=contestant.entry.title,
+        epsilon=contestant.epsilon,
+        judge=judge,
+        role=role,
+        scenario=scenario,
+        change=change,
+        measure=measure,
+        percent=round(float(values.mean()), 2),
+        low=round(low, 2),
+        high=round(high, 2),
+        people=len(values),
+        group=group,
+    )
 
 
 def _identified(values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]]:
