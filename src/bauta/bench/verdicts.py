@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.judging import Outcome, Shelf, judged
 from bauta.bench.learning import LEARNING, learn, student_of
 from bauta.bench.people import POSTS, PROBES, SECONDS, People
+from bauta.bench.pool import in_processes
 from bauta.bench.protecting import Shown, found_anew
 from bauta.faces.frame import cut_canvas
 from bauta.media import read_photo
@@ -32,15 +34,15 @@ def judge_all(bench: Bench, people: People, jobs: int, progress: Progress) -> No
     plain = [change for change in changes if change.adversary not in LEARNERS]
     ask_judges(bench, Search(bench, people), plain, jobs, progress)
     lessons = [
-        _Lesson(bench, people, contestant, change)
-        for contestant in contestants(bench.plan)
+        (contestant, change)
         for change in changes
+        for contestant in contestants(bench.plan)
         if change.adversary in LEARNERS and unanswered(bench, contestant, change.adversary, change)
     ]
-    for number, lesson in enumerate(lessons):
-        progress("adversaries learning", number, len(lessons))
-        file = bench.store.outcome(lesson.contestant, lesson.change.adversary, lesson.change.name)
-        bench.store.write(file, lesson.outcome())
+    in_processes(
+        lessons, _lesson, jobs=jobs, begin=_open_school, given=(bench, people),
+        done=lambda count: progress("adversaries learning", count, len(lessons)),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,49 +107,80 @@ def shown_after(
 
 
 @dataclass
-class _Lesson:
-    """An adversary that learns from one contestant's photos of other people, and then looks."""
+class _School:
+    """Where adversaries learn from contestants' photos of other people; one in each process."""
 
     bench: Bench
     people: People
-    contestant: Contestant
-    change: Change
+    begun: dict[str, _Beginner] = field(default_factory=dict)
 
-    def outcome(self) -> Outcome:
-        """What it finds; nothing of scenario D, for which it has no threshold."""
-        student = self._student
-        if self.change.strength:
-            posts = shown_after(self.bench, self.people, self.contestant, Change(), POSTS)
-            count = int(self.change.strength)
+    def outcome(self, contestant: Contestant, change: Change) -> Outcome:
+        """What a learner finds; nothing of scenario D, for which it has no threshold."""
+        if change.adversary not in self.begun:
+            self.begun[change.adversary] = _Beginner(self.bench, self.people, change.adversary)
+        beginner = self.begun[change.adversary]
+        student, shelf = beginner.student, None
+        if change.strength:
+            count = int(change.strength)
+            posts = shown_after(self.bench, self.people, contestant, Change(), POSTS)
             changed = _crops(student, (posts[0][:count], posts[1][:count]))
-            clean, targets = self._clean[:count], self._targets[:count]
+            student = replace(student, network=copy.deepcopy(student.network))
+            clean, targets = beginner.crops[:count], beginner.targets[:count]
             learn(student, clean, changed, targets, seed=self.bench.plan.seed)
-        shelf = clean_shelf(student, self.people, self.bench.cache, lambda *_: None)
-        shown = _shown(self.bench, self.people, self.contestant, Change())
-        out = judged(shelf, *(student.embed(*some) for some in shown))
+            shelf = clean_shelf(student, self.people, self.bench.cache, lambda *_: None)
+        shown = _shown(self.bench, self.people, contestant, Change())
+        out = judged(shelf or beginner.shelf, *(student.embed(*some) for some in shown))
         del out["D"]
         return out
 
+
+@dataclass
+class _Beginner:
+    """An adversary that has not learnt from protected photos yet, and what it is to learn."""
+
+    bench: Bench
+    people: People
+    name: str
+
     @cached_property
-    def _student(self) -> Recognizer:
-        return student_of(LEARNING[self.change.adversary], self._clean, self._targets)
+    def student(self) -> Recognizer:
+        return student_of(LEARNING[self.name], self.crops, self.targets)
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Its embeddings of everybody's clean photos."""
+        return clean_shelf(self.student, self.people, self.bench.cache, lambda *_: None)
+
+    @cached_property
+    def crops(self) -> Tensor:
+        """Clean posts: all of them for the first map, which belongs to no strength."""
+        student = get_surrogate(LEARNING[self.name].student).to(self.bench.device)
+        return _crops(student, self._posts)
+
+    @cached_property
+    def targets(self) -> Tensor:
+        teacher = get_recognizer(LEARNING[self.name].teacher)
+        return torch.from_numpy(teacher.embed(*self._posts)).to(self.bench.device)
 
     @cached_property
     def _posts(self) -> Shown:
-        """Clean posts: all of them for the first map, which belongs to no strength."""
         names = self.people.posts
         photos = [read_photo(self.people.root / name).pixels for name in names]
         return photos, [self.people.faces[name] for name in names]
 
-    @cached_property
-    def _clean(self) -> Tensor:
-        name = LEARNING[self.change.adversary].student
-        return _crops(get_surrogate(name).to(self.bench.device), self._posts)
 
-    @cached_property
-    def _targets(self) -> Tensor:
-        teacher = get_recognizer(LEARNING[self.change.adversary].teacher)
-        return torch.from_numpy(teacher.embed(*self._posts)).to(self.bench.device)
+_school: list[_School] = []
+
+
+def _open_school(bench: Bench, people: People) -> None:
+    _school[:] = [_School(bench, people)]
+
+
+def _lesson(contestant: Contestant, change: Change) -> None:
+    """One adversary learns from one contestant's posts, looks, and what it finds is kept."""
+    school = _school[0]
+    file = school.bench.store.outcome(contestant, change.adversary, change.name)
+    school.bench.store.write(file, school.outcome(contestant, change))
 
 
 @torch.no_grad()
