@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from bauta.engine.budgets import Budget, Linf, Perceptual
 from bauta.engine.ensemble import Ensemble
@@ -27,13 +29,15 @@ from bauta.media import read_photo
 from bauta.methods.registry import methods
 from bauta.methods.targets import default_targets
 from bauta.recognizers.base import Recognizer
-from bauta.recognizers.zoo import get_surrogate
+from bauta.recognizers.zoo import default_held_out, get_surrogate
 from bauta.settings import PRESETS, Settings
 
 #: Faces that are optimised together; more cost memory and gain no time.
 _BATCH = 8
 #: Views from which a person's reference embedding is averaged.
 _OWN_VIEWS = 4
+#: Share of epsilon that is enough for faces that are lost with it.
+_SPARED = 0.75
 
 Pixels = NDArray[np.uint8]
 
@@ -62,56 +66,163 @@ def change_photos(
 
     """
     grey = grey or [False] * len(photos)
-    method = build_method(settings, len(surrogates))
     jobs = [(index, face) for index, some in enumerate(faces) for face in some]
-    batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
-    answers, masks = [], []
-    for number, batch in enumerate(batches):
-        problem = build_problem(
-            [photos[index] for index, _ in batch],
-            [face for _, face in batch],
-            settings,
-            surrogates,
+    if not jobs:
+        return [photo.copy() for photo in photos]
+    found: list[_Found] = []
+    for start in range(0, len(jobs), _BATCH):
+        batch = jobs[start : start + _BATCH]
+        given = _Given(
+            photos=[photos[index] for index, _ in batch],
+            faces=[face for _, face in batch],
             grey=[grey[index] for index, _ in batch],
+            surrogates=surrogates,
         )
 
-        def step(done: int, steps: int, number: int = number) -> None:
+        def tell(share: float, start: int = start, count: int = len(batch)) -> None:
             if progress:
-                progress((number + done / steps) / len(batches))
+                progress((start + share * count) / len(jobs))
 
-        answer = method.run(problem, stop=_early_stop(problem, settings), progress=step)
-        answers.append(answer.cpu())
-        masks.append(problem.masks.cpu())
-    if not batches:
-        return [photo.copy() for photo in photos]
-    return _carried_out(photos, faces, torch.cat(answers), torch.cat(masks), settings, grey)
+        found += _searched(given, settings, tell)
+    return _carried_out(photos, faces, found, settings, grey)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Given:
+    """Faces that are optimised together.
+
+    Attributes:
+        photos: per face, the photo it is in.
+        faces: N faces.
+        grey: per face, whether its photo is to stay without colour.
+        surrogates: recognizers with gradients.
+
+    """
+
+    photos: Sequence[Pixels]
+    faces: Sequence[Face]
+    grey: Sequence[bool]
+    surrogates: Sequence[Recognizer]
+
+    def problem(self, settings: Settings) -> Problem:
+        return build_problem(self.photos, self.faces, settings, self.surrogates, grey=self.grey)
+
+    def only(self, which: Sequence[int]) -> _Given:
+        return replace(
+            self,
+            photos=[self.photos[at] for at in which],
+            faces=[self.faces[at] for at in which],
+            grey=[self.grey[at] for at in which],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Found:
+    """What is to be done to a face.
+
+    Attributes:
+        flow: (1, 2, G, G) in sides of the frame; None if nothing moves.
+        delta: (1, 3, S, S) in grey levels.
+        mask: (1, 1, S, S) where.
+
+    """
+
+    flow: Tensor | None
+    delta: Tensor
+    mask: Tensor
+
+
+def _searched(given: _Given, settings: Settings, tell: Callable[[float], None]) -> list[_Found]:
+    """Find what to do to faces; those who are still recognised after three quarters get it all."""
+    held_out = held_out_of(settings)
+    sparing = settings.spare and settings.goal == "dodge" and bool(held_out)
+    preset = PRESETS[settings.preset]
+    total = preset.steps + (preset.more if sparing else 0)
+    method = build_method(settings, len(given.surrogates))
+    problem = given.problem(_spared(settings) if sparing else settings)
+    stop = _early_stop(problem, held_out, settings) if held_out else None
+    answer = method.run(
+        problem,
+        # Only who names held-out recognizers wants less than the preset's effort.
+        stop=stop if settings.held_out else None,
+        progress=lambda done, _: tell(done / total),
+    )
+    found = _unpacked(problem, answer)
+    if not sparing or stop is None:
+        return found
+    hard = torch.nonzero(~stop.lost(problem, answer)).flatten().tolist()
+    if hard:
+        problem = given.only(hard).problem(settings)
+        answer = replace(method, steps=preset.more, seed=settings.seed + 1).run(
+            problem,
+            begin=_packed(problem, [found[at] for at in hard]),
+            stop=_early_stop(problem, held_out, settings),
+            progress=lambda done, _: tell((preset.steps + done) / total),
+        )
+        for at, more in zip(hard, _unpacked(problem, answer), strict=True):
+            found[at] = more
+    return found
+
+
+def _unpacked(problem: Problem, answer: Tensor) -> list[_Found]:
+    """An answer, face by face, in units that belong to no budget."""
+    budget, flows = problem.budget, None
+    if isinstance(budget, FlowBudget):
+        flows, answer = budget.unpack(answer)
+    answer, masks = answer.cpu(), problem.masks.cpu()
+    return [
+        _Found(
+            flow=None if flows is None else flows[at : at + 1].cpu(),
+            delta=answer[at : at + 1],
+            mask=masks[at : at + 1],
+        )
+        for at in range(len(answer))
+    ]
+
+
+def _packed(problem: Problem, found: Sequence[_Found]) -> Tensor:
+    """Answers of faces in the units of a problem's budget."""
+    deltas = torch.cat([some.delta for some in found])
+    if isinstance(problem.budget, FlowBudget):
+        flows = torch.cat([some.flow for some in found if some.flow is not None])
+        deltas = problem.budget.pack(flows, deltas)
+    return deltas.to(problem.masks.device)
 
 
 def _carried_out(
     photos: Sequence[Pixels],
     faces: Sequence[Sequence[Face]],
-    answers: torch.Tensor,
-    masks: torch.Tensor,
+    found: Sequence[_Found],
     settings: Settings,
     grey: Sequence[bool],
 ) -> list[Pixels]:
     """Photos with what was found for their faces, which come photo by photo."""
     budget = budget_of(settings)
-    flows = None
-    if isinstance(budget, FlowBudget):
-        flows, answers = budget.unpack(answers)
-        budget = budget.pixels
+    peak = budget.pixels.peak if isinstance(budget, FlowBudget) else budget.peak
     out, row = [], 0
     for photo, some, plain in zip(photos, faces, grey, strict=True):
-        mine = slice(row, row := row + len(some))
-        if flows is not None:
-            photo = move_in_photo(photo, some, flows[mine], masks[mine])
-        out.append(
-            render_into_photo(
-                photo, some, answers[mine], masks[mine], limit=budget.peak, grey=plain
-            )
-        )
+        mine = found[row : row + len(some)]
+        row += len(some)
+        if not mine:
+            out.append(photo.copy())
+            continue
+        masks = torch.cat([one.mask for one in mine])
+        flows = [one.flow for one in mine if one.flow is not None]
+        if flows:
+            photo = move_in_photo(photo, some, torch.cat(flows), masks)
+        deltas = torch.cat([one.delta for one in mine])
+        out.append(render_into_photo(photo, some, deltas, masks, limit=peak, grey=plain))
     return out
+
+
+def held_out_of(settings: Settings) -> list[str]:
+    """Names of the recognizers that say whether a face is hidden, and so take part in the result.
+
+    Those the settings name, or the ones that go with the default surrogates.
+    """
+    if settings.held_out or settings.surrogates or not settings.spare:
+        return list(settings.held_out)
+    return default_held_out(settings.preset) if settings.goal == "dodge" else []
 
 
 def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
@@ -177,15 +288,18 @@ def build_problem(
     return Problem(budget=budget, **values)
 
 
-def _early_stop(problem: Problem, settings: Settings) -> EarlyStop | None:
-    """Early stop on held-out recognizers, if the settings name any."""
-    if not settings.held_out:
-        return None
-    members = [get_surrogate(name).to(settings.device) for name in settings.held_out]
-    held_out = Ensemble(members)
+def _spared(settings: Settings) -> Settings:
+    """The settings for faces that need less than all of epsilon."""
+    return replace(settings, epsilon=max(1.0, _SPARED * settings.epsilon))
+
+
+def _early_stop(problem: Problem, held_out: Sequence[str], settings: Settings) -> EarlyStop:
+    """Early stop on held-out recognizers."""
+    members = [get_surrogate(name).to(settings.device) for name in held_out]
+    team = Ensemble(members)
     generator = torch.Generator().manual_seed(settings.seed)
-    own = own_embeddings(problem.canvas, held_out, NONE, 0, generator)
-    return EarlyStop(held_out=held_out, own=own)
+    own = own_embeddings(problem.canvas, team, NONE, 0, generator)
+    return EarlyStop(held_out=team, own=own)
 
 
 def _goal(settings: Settings) -> Goal:
@@ -194,7 +308,7 @@ def _goal(settings: Settings) -> Goal:
     return Impersonate(gain=settings.gain, search=settings.target_search)
 
 
-def _targets(settings: Settings, surrogates: Sequence[Recognizer]) -> list[torch.Tensor]:
+def _targets(settings: Settings, surrogates: Sequence[Recognizer]) -> list[Tensor]:
     """Per surrogate, (K, D) embeddings of the targets."""
     if not settings.targets:
         tables = [default_targets(s.name) for s in surrogates]

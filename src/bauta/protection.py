@@ -18,7 +18,7 @@ from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.media import describe_metadata, output_suffix, read_photo, write_photo
 from bauta.media.atomic import check_target
-from bauta.optimisation import change_photos
+from bauta.optimisation import change_photos, held_out_of
 from bauta.recognizers.base import Judge, Recognizer
 from bauta.recognizers.zoo import (
     default_judges,
@@ -107,7 +107,7 @@ def protect(
         write_photo(
             photo, result.pixels, target, metadata=chosen_settings.metadata, overwrite=overwrite
         )
-    steered = [*surrogates, *(get_surrogate(name) for name in chosen_settings.held_out)]
+    steered = [*surrogates, *(get_surrogate(name) for name in held_out_of(chosen_settings))]
     provenance = _provenance(chosen_settings, surrogates, watch.seconds)
     if chosen_settings.metadata == "private":
         provenance["left_out"] = describe_metadata(photo)
@@ -211,6 +211,10 @@ def protect_pixels(
 def _provenance(
     settings: Settings, surrogates: Sequence[Recognizer], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    values = {**settings.to_json(), "surrogates": [s.name for s in surrogates]}
+    values = {
+        **settings.to_json(),
+        "surrogates": [s.name for s in surrogates],
+        "held_out": held_out_of(settings),
+    }
     values["seconds"] = dict(seconds)
     return values

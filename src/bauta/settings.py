@@ -23,6 +23,7 @@ class Preset:
 
     Attributes:
         steps: gradient steps.
+        more: further steps at most, for faces that need all of epsilon.
         views: random views per step, shared out among the surrogates, at least one each.
         smallest: smallest face looked for, as a share of the photo's longer side.
         diversity: random changes of the views.
@@ -30,6 +31,7 @@ class Preset:
     """
 
     steps: int
+    more: int
     views: int
     smallest: float
     diversity: Diversity = Diversity()  # noqa: RUF009  frozen, so it may be shared
@@ -40,9 +42,9 @@ _ROBUST = Diversity(jitter=Jitter(), transforms=(Blur(), Jpeg(probability=0.25))
 #: Presets by name: how much time to spend on finding faces and on protecting them.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "fast": Preset(steps=7, views=2, smallest=0.04),
-        "balanced": Preset(steps=20, views=4, smallest=0.02),
-        "strong": Preset(steps=100, views=3, smallest=0.01, diversity=_ROBUST),
+        "fast": Preset(steps=7, more=5, views=2, smallest=0.04),
+        "balanced": Preset(steps=20, more=20, views=4, smallest=0.02),
+        "strong": Preset(steps=100, more=50, views=3, smallest=0.01, diversity=_ROBUST),
     }
 )
 
@@ -80,6 +82,9 @@ class Settings:
         method: name of the method.
         preset: "fast", "balanced" or "strong".
         epsilon: size of the change, in grey levels (0-255): the largest of any sample.
+        spare: when dodging, begin with three quarters of epsilon, and go on to all of it only where
+            a recognizer that is held out still recognises the face: one of ``held_out``, or one
+            that goes with the default surrogates. Other surrogates alone spare nobody.
         perceptual: weigh the change by what the eye notices instead: less on smooth areas. Its
             weighted root mean square is then 0.5 epsilon, and no sample changes by more than two.
         warp: how far pixels may be moved before they are changed, in percent of the distance
@@ -108,7 +113,8 @@ class Settings:
 
     method: str = "tip-im"
     preset: str = "balanced"
-    epsilon: float = 6.0
+    epsilon: float = 8.0
+    spare: bool = True
     perceptual: bool = True
     warp: float | None = None
     goal: Literal["dodge", "impersonate"] = "dodge"

@@ -121,7 +121,8 @@ def protect(
 
 
 def _settings(contestant: Contestant, means: Means) -> Settings:
-    options: dict[str, Any] = dict(contestant.entry.options)
+    # A budget of the bench is all used, unless the plan says otherwise.
+    options: dict[str, Any] = {"spare": False, **contestant.entry.options}
     targeted = options.get("goal") == "impersonate"
     return Settings(
         method=contestant.entry.name,

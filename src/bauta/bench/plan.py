@@ -23,7 +23,18 @@ from bauta.settings import Settings
 SCENARIOS = ("A", "B", "C", "D")
 #: Settings that a method of Bauta's may have in a plan.
 _OPTIONS = frozenset(
-    {"preset", "perceptual", "warp", "goal", "gain", "target_search", "gamma", "level", "region"}
+    {
+        "preset",
+        "perceptual",
+        "warp",
+        "spare",
+        "goal",
+        "gain",
+        "target_search",
+        "gamma",
+        "level",
+        "region",
+    }
 )
 
 
@@ -54,6 +65,8 @@ class Entry:
             raise UsageError(f"method {self.name}: unknown {', '.join(unknown)}")
         if self.options and self.name not in methods.names():
             raise UsageError(f"method {self.name} has the settings of its paper, and takes none")
+        if self.options.get("spare") and self.surrogates:
+            raise UsageError(f"method {self.name}: spare goes with the default surrogates")
         if self.name in methods.names():
             Settings(method=self.name, **self.options)
 

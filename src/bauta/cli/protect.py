@@ -55,7 +55,13 @@ def protect_command(
         typer.Option(
             help="How much change you accept, in grey levels of 255: 4 is hard to see, 12 shows."
         ),
-    ] = 6.0,
+    ] = 8.0,
+    spare: Annotated[
+        bool,
+        typer.Option(
+            help="Give faces that are hidden with three quarters of --epsilon no more than that."
+        ),
+    ] = True,
     perceptual: Annotated[
         bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
     ] = True,
@@ -126,6 +132,7 @@ def protect_command(
             method=method,
             preset=preset,
             epsilon=epsilon,
+            spare=spare,
             perceptual=perceptual,
             warp=warp,
             goal=goal or ("impersonate" if target else "dodge"),  # type: ignore[arg-type]  # checked by Settings

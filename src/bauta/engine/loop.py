@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from bauta.engine.ensemble import Ensemble, fused
+from bauta.engine.goals import Dodge
 from bauta.engine.momentum import Direction, Momentum, normalised
 from bauta.engine.problem import Problem
 from bauta.engine.transforms import NONE, Diversity, blur
@@ -37,6 +38,15 @@ class EarlyStop:
     own: Sequence[Tensor]
     distance: float = 1.3
     every: int = 5
+
+    @torch.no_grad()
+    def lost(self, problem: Problem, delta: Tensor) -> Tensor:
+        """(B,) whether every held-out surrogate has lost the face under a perturbation."""
+        probe = replace(problem, ensemble=self.held_out, own=self.own, targets=(), goal=Dodge())
+        images = problem.render(delta).round()
+        embeddings = self.held_out.embed(problem.canvas, images, NONE, 1, Generator())
+        own, _ = probe.distances(embeddings)
+        return torch.stack([d[:, 0] >= self.distance for d in own]).all(dim=0)
 
 
 @dataclass
@@ -99,6 +109,7 @@ class IterativeMethod:
         self,
         problem: Problem,
         *,
+        begin: Tensor | None = None,
         stop: EarlyStop | None = None,
         progress: StepProgress | None = None,
     ) -> Tensor:
@@ -106,6 +117,7 @@ class IterativeMethod:
 
         Args:
             problem: faces, goal, budget and surrogates.
+            begin: (B, 3, S, S) perturbations to go on from; None: :meth:`initial`.
             stop: early stop on held-out surrogates, or None.
             progress: told about every step.
 
@@ -115,6 +127,8 @@ class IterativeMethod:
         """
         generator = torch.Generator().manual_seed(self.seed)
         state = self.initial(problem, generator)
+        if begin is not None:
+            state.delta = begin
         for _ in range(self.steps):
             with torch.no_grad():
                 self.advance(problem, state, self.direction(problem, state, generator))
@@ -189,13 +203,7 @@ class IterativeMethod:
 
     def finished(self, problem: Problem, state: State, stop: EarlyStop) -> bool:
         """Freeze the faces that every held-out surrogate has lost; True when all are frozen."""
-        probe = replace(problem, ensemble=stop.held_out, own=stop.own, targets=())
-        generator = torch.Generator().manual_seed(self.seed)
-        images = problem.render(state.delta).round()
-        embeddings = stop.held_out.embed(problem.canvas, images, NONE, 1, generator)
-        own, _ = probe.distances(embeddings)
-        lost = torch.stack([d[:, 0] >= stop.distance for d in own]).all(dim=0)
-        state.active = state.active * (~lost).view(-1, 1, 1, 1)
+        state.active = state.active * (~stop.lost(problem, state.delta)).view(-1, 1, 1, 1)
         return not bool(state.active.any())
 
 

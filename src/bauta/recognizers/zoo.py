@@ -32,6 +32,9 @@ _TEAMS = {
     "balanced": ("loose-dlib", "tight-ms1m", "loose-ms1m"),
     "strong": ("loose-dlib", "tight-ms1m", "loose-ms1m"),
 }
+#: Who says, by preset, which faces are hidden well enough. Its word goes with what strangers say
+#: (docs/results/fairness.md), and all its ancestors are the team's as well.
+_HELD_OUT = {"fast": "tight-ms1m", "balanced": "tight-dlib", "strong": "tight-dlib"}
 #: Comes along to judge: its teacher taught no surrogate, so it is independent of all teams.
 BUILT_IN_JUDGE = "tight-judge"
 #: Name of the weight record that each recognizer needs.
@@ -180,6 +183,14 @@ def default_surrogates(preset: str) -> list[str]:
     """
     here = installed()
     return [name for name in _TEAMS[preset] if name in here] or ["dlib"]
+
+
+def default_held_out(preset: str) -> list[str]:
+    """Names of the recognizers that say which faces a preset's default surrogates have hidden.
+
+    They share teachers with the surrogates, so that nobody is lost as a judge by asking them.
+    """
+    return [name for name in (_HELD_OUT[preset],) if name in installed()]
 
 
 def every_default_surrogate() -> list[str]:

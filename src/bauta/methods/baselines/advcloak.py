@@ -67,11 +67,12 @@ class AdvCloak(IterativeMethod):
         self,
         problem: Problem,
         *,
+        begin: Tensor | None = None,
         stop: EarlyStop | None = None,
         progress: StepProgress | None = None,
     ) -> Tensor:
         """Masks for the photos of the fitting themselves; see :meth:`IterativeMethod.run`."""
-        del stop
+        del begin, stop
         network = self.fit(problem, progress=progress)
         with torch.no_grad():
             return problem.project(network(_frames(problem)))
