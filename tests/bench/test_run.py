@@ -115,15 +115,15 @@ def test_a_run_that_was_killed_goes_on(finished: Bench, monkeypatch: pytest.Monk
 
 
 def test_adversaries_have_outcomes_of_their_own(finished: Bench, monkeypatch: pytest.MonkeyPatch):
-    """The hardest loss of bits leaves the clean photos' outcome behind."""
+    """The hardest loss of bits leaves the clean photos' outcome behind; kin are not asked."""
     monkeypatch.setattr(bench_run, "load_split", lambda name: SPLIT)
-    plan = replace(
-        PLAN, methods=PLAN.methods[:1], adversaries=("bits",), judges=("tight-judge",),
-    )  # fmt: skip
+    plan = replace(PLAN, methods=PLAN.methods[:1], adversaries=("bits",))
     bench = replace(finished, plan=plan)
     run(bench, jobs=1)
     rows = results(bench.store)[2]
     assert {r.change for r in rows} == {"clean", "bits-6", "bits-5", "bits-4", "bits-3"}
+    assert {r.judge for r in rows if r.change != "clean"} == {"tight-judge"}
+    assert {r.judge for r in rows if r.change == "clean"} == {"tight-judge", "tight-ms1m"}
     none = contestants(plan)[0]
     similar = [
         bench.store.read(bench.store.outcome(none, "tight-judge", change))["D"]["own_similarity"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bauta.bench.bench import Bench, Progress
+from bauta.bench.bench import Bench, Progress, roles
 from bauta.bench.changes import Change
 from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.people import Pictured
@@ -49,7 +49,8 @@ def ask_judges(
     units = []
     for contestant in contestants(bench.plan):
         for change in changes:
-            names = [n for n in bench.judges if unanswered(bench, contestant, n, change)]
+            asked = _asked(bench, contestant, change)
+            names = [n for n in asked if unanswered(bench, contestant, n, change)]
             if names or _to_measure(bench, inquiry, contestant, change):
                 units.append((contestant, change, names))
     for name in dict.fromkeys(name for _, _, names in units for name in names):
@@ -59,6 +60,13 @@ def ask_judges(
         units, _unit, jobs=jobs, begin=_begin, given=(bench, inquiry),
         done=lambda count: progress("judging", total - len(units) + count, total),
     )  # fmt: skip
+
+
+def _asked(bench: Bench, contestant: Contestant, change: Change) -> list[str]:
+    """Judges of a contestant: of what adversaries undo only strangers, if there are any."""
+    found = roles(bench, bench.team(contestant.entry))
+    strangers = [name for name, role in found.items() if role == "stranger"]
+    return strangers if change.adversary and strangers else list(found)
 
 
 def unanswered(bench: Bench, contestant: Contestant, judge: str, change: Change) -> bool:
