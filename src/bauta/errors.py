@@ -41,6 +41,14 @@ class NoFaceError(FaceError):
     """No face was found where at least one is needed."""
 
 
+class KeyFileError(BautaError):
+    """A key file is none, of another version, damaged, or forged."""
+
+
+class PassphraseError(KeyFileError):
+    """A key file needs a passphrase, or another one."""
+
+
 class WeightsError(BautaError):
     """Weights are missing, have a wrong hash, or do not fit their network."""
 

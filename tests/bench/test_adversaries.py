@@ -113,7 +113,7 @@ def test_a_run_with_an_adversary_that_learns(
     learnt = {(r.judge, r.scenario) for r in rows if r.change == f"{adversary}-1"}
     assert learnt == {(adversary, "A"), (adversary, "B")}
     assert {r.judge for r in rows if r.change == "clean"} == {"tight-judge"}
-    text = write_tables(rows, of, results(store)[1])
+    text = write_tables(rows, of, results(store)[1], {})
     assert f"## Adversary {adversary}: scenario A" in text
     assert "| method | ε | 0 | 1 |" in text
     assert read_photo(album / "Hopper_mirrored" / "0.jpg").pixels.shape == (

@@ -175,7 +175,7 @@ def test_a_run_that_was_killed_goes_on(finished: Bench, monkeypatch: pytest.Monk
 
 def test_tables(finished: Bench):
     plan, made, rows = results(finished.store)
-    text = write_tables(rows, plan, made)
+    text = write_tables(rows, plan, made, {})
     assert "4 chips of utkface-fairness, seed 0" in text
     assert "with 95 % intervals over chips" in text
     table = text.split("## Scenario F, similarity")[1].splitlines()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from dataclasses import replace
@@ -20,6 +22,7 @@ from bauta.bench.plan import parse_plan
 from bauta.bench.run import results, run
 from bauta.bench.store import Store
 from bauta.bench.table import to_csv
+from bauta.bench.visibility import quality_csv, read_quality
 from bauta.errors import UsageError
 from bauta.media import read_photo
 from tests.training.conftest import album
@@ -162,8 +165,18 @@ def test_tables(finished: Bench, monkeypatch: pytest.MonkeyPatch):
     means = [float(line.split("**")[1]) for line in table[2:]]
     assert means == sorted(means, reverse=True)
     assert to_csv(rows).count("\n") == 1 + len(rows)
-    text = write_tables(rows, plan, made)
+    quality = read_quality(finished.store, plan)
+    text = write_tables(rows, plan, made, quality)
     assert text.count("## Scenario") == 8
+    changes = text.split("## How much the photos change")[1].splitlines()
+    assert changes[4].startswith("| method | ε | face: PSNR, dB | SSIM | photo: PSNR, dB |")
+    assert changes[6].startswith("| none | – | unchanged | 1.000 | unchanged |")
+    assert changes[7].startswith("| noise | 8 | ")
+    noise = list(csv.DictReader(io.StringIO(quality_csv(contestants(plan), quality))))[1]
+    assert (noise["method"], noise["epsilon"]) == ("noise", "8")
+    photos = finished.store.read(finished.store.quality(contestants(plan)[1]))
+    assert float(noise["face_psnr"]) == pytest.approx(np.mean(photos["face"]["psnr"]), abs=1e-4)
+    assert float(noise["photo_largest"]) == max(photos["photo"]["largest"])
     assert "2 people of lfw-identification, seed 0" in text
 
 
@@ -219,7 +232,7 @@ def test_personal_masks(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_pa
     clean = read_photo(finished.data / "Hopper" / "2.jpg").pixels
     changed = read_photo(bench.store.photo(contestants(plan)[1], 10)).pixels
     assert 4 <= largest_change(clean, changed) <= 8 + 24
-    assert "PSR at top 1" in write_tables(list(rows.values()), *results(bench.store)[:2])
+    assert "PSR at top 1" in write_tables(list(rows.values()), *results(bench.store)[:2], {})
     run(replace(bench, plan=replace(plan, adversaries=("bits", "estimate"))), jobs=1)
     changes = {r.change for r in results(bench.store)[2]}
     assert {"clean", "bits-3", "estimate-1", "estimate-10"} < changes

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from bauta.audit.document import Html, Parts, join
 from bauta.bench.changes import CLEAN, LEARNERS, changes_of, curve_of
 from bauta.bench.grids import Grid, Mean, grid_of
-from bauta.bench.listing import Listed, face_quality, found
+from bauta.bench.listing import Listed, found
 from bauta.bench.plan import Plan
 from bauta.bench.plots import Curve, Point, robustness, trade_off
 from bauta.bench.table import Row
+from bauta.bench.visibility import Quality, face_quality
 
 _fill = Parts("bauta.bench", "report.html").fill
 #: Curves that get a colour, Bauta's own aside; more of them would hide each other.
@@ -29,7 +29,7 @@ _VISIBILITY = {
 def trade_offs(
     methods: Sequence[Listed],
     grid: Grid,
-    quality: Mapping[str, Mapping[str, Any]],
+    quality: Quality,
     measure: str,
 ) -> Html:
     """Protection against how much of a face changes; "" where that was not measured.
@@ -37,7 +37,7 @@ def trade_offs(
     Args:
         methods: all of them.
         grid: protection, as it leads the page.
-        quality: by the contestant's key.
+        quality: what was measured.
         measure: protection in words.
 
     """

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from bauta.audit.document import Html, Parts, join
 from bauta.bench.contestants import Contestant
 from bauta.bench.grids import Grid, Line
 from bauta.bench.table import Row
+from bauta.bench.visibility import Quality, measured_columns
 
 _fill = Parts("bauta.bench", "report.html").fill
-#: PSNR that stands for an unchanged photo.
-_UNCHANGED = 100.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,80 +112,32 @@ def _judged(row: Row | None, column: str) -> Html:
     return _rate(row.percent, row.low, row.high, look, mark)
 
 
-def quality_table(methods: Sequence[Listed], quality: Mapping[str, Mapping[str, Any]]) -> Html:
+def quality_table(methods: Sequence[Listed], quality: Quality) -> Html:
     """How far files are from originals; "" before anything was measured.
 
     Args:
         methods: in their order.
-        quality: what :func:`bauta.bench.quality.quality` gave, by the contestant's key.
+        quality: what was measured.
 
     """
-    columns = [c for c in _COLUMNS if any(c.of(one) is not None for one in quality.values())]
+    columns = measured_columns(quality)
     rows = [
-        _row(method, [_budget(method.contestant.epsilon), *(c.cell(measured) for c in columns)])
+        _row(
+            method,
+            [
+                _budget(method.contestant.epsilon),
+                *(_cell(column.of(measured), column.text(measured)) for column in columns),
+            ],
+        )
         for method in methods
         if (measured := quality.get(method.contestant.key)) is not None
     ]
     if not rows:
         return Html("")
-    titles = ["ε", *(column.title for column in columns)]
+    titles = ["ε", *(column.title[0].upper() + column.title[1:] for column in columns)]
     head = [_fill("column", look="", title="Method")]
     head += [_fill("column", look="number", title=title) for title in titles]
     return _table("Quality", "quality", head, rows)
-
-
-@dataclass(frozen=True)
-class _Column:
-    """A number of a method's quality.
-
-    Attributes:
-        part: "photo", "face", or "" for what is of neither.
-        key: what it is called in the file.
-        title: what it is called in the table.
-        digits: behind the point.
-
-    """
-
-    part: str
-    key: str
-    title: str
-    digits: int
-
-    def of(self, measured: Mapping[str, Any]) -> float | None:
-        """Mean over people; the largest change is that of all."""
-        values = (measured.get(self.part, {}) if self.part else measured).get(self.key)
-        if values is None or (isinstance(values, list) and not values):
-            return None
-        return float(np.max(values) if self.key == "largest" else np.mean(values))
-
-    def cell(self, measured: Mapping[str, Any]) -> Html:
-        """The number in the table."""
-        value = self.of(measured)
-        if value is not None and self.key == "psnr" and value >= _UNCHANGED:
-            return _cell(value, "unchanged")
-        return _cell(value, "" if value is None else f"{value:.{self.digits}f}")
-
-
-_COLUMNS = (
-    _Column("face", "psnr", "Face: PSNR, dB", 1),
-    _Column("face", "ssim", "SSIM", 3),
-    _Column("face", "lpips", "LPIPS", 3),
-    _Column("photo", "psnr", "Photo: PSNR, dB", 1),
-    _Column("photo", "ssim", "SSIM", 3),
-    _Column("photo", "ms_ssim", "MS-SSIM", 3),
-    _Column("photo", "lpips", "LPIPS", 3),
-    _Column("photo", "largest", "Largest change", 0),
-    _Column("", "mmd", "MMD", 4),
-    _Column("", "seconds", "Seconds", 2),
-)
-_FACE = {column.key: column for column in _COLUMNS if column.part == "face"}
-
-
-def face_quality(measured: Mapping[str, Any] | None, key: str) -> float | None:
-    """Mean of "psnr", "ssim" or "lpips" within faces; None if unknown or if nothing was changed."""
-    if measured is None or (_FACE["psnr"].of(measured) or 0) >= _UNCHANGED:
-        return None
-    return _FACE[key].of(measured)
 
 
 def _table(label: str, look: str, head: Sequence[Html], rows: Sequence[Html]) -> Html:

@@ -6,23 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bauta.bench.changes import CLEAN, changes_of, curve_of
+from bauta.bench.contestants import contestants
 from bauta.bench.grids import Line, grid_of, leading
 from bauta.bench.group_tables import group_tables
 from bauta.bench.papers import beside_paper
 from bauta.bench.plan import Plan
 from bauta.bench.table import MEASURES, Row
+from bauta.bench.visibility import Quality, measured_columns
 
 #: What stands in the tables of a scenario; the CSV has the rest.
 _SHOWN = {"D": ("dodge_1", "taken_1"), "U": ("psr_1", "psr_5")}
 
 
-def write_tables(rows: Sequence[Row], plan: Plan, made: Mapping[str, Any]) -> str:
+def write_tables(rows: Sequence[Row], plan: Plan, made: Mapping[str, Any], quality: Quality) -> str:
     """A run's rates.
 
     Args:
         rows: at least one rate.
         plan: what was run.
         made: what it was made with, as :func:`bauta.bench.run.results` gives it.
+        quality: how much photos changed.
 
     """
     parts = [_heading(rows, plan, made), beside_paper(plan.name, rows)]
@@ -33,7 +36,7 @@ def write_tables(rows: Sequence[Row], plan: Plan, made: Mapping[str, Any]) -> st
         for measure in _SHOWN.get(scenario, ("rank1_ut", "rank1_t")):
             parts.append(f"## Scenario {scenario}, {MEASURES[measure]}\n")
             parts.append(to_markdown(rows, measure=measure, scenario=scenario))
-    parts += _adversaries(rows, plan)
+    parts += [*_adversaries(rows, plan), _changes(plan, quality)]
     return "\n".join(part for part in parts if part)
 
 
@@ -67,7 +70,7 @@ def to_markdown(rows: Sequence[Row], *, measure: str, scenario: str, change: str
 
 def _first(line: Line) -> list[str]:
     mean = f"**{line.mean.percent:.1f}**" if line.mean else ""
-    return [line.method, f"{line.epsilon:g}" if line.epsilon else "–", mean]
+    return [*_named(line.method, line.epsilon), mean]
 
 
 def _adversaries(rows: Sequence[Row], plan: Plan) -> Iterator[str]:
@@ -87,8 +90,26 @@ def _adversaries(rows: Sequence[Row], plan: Plan) -> Iterator[str]:
         yield f"## Adversary {name}: scenario {lead[0]}, {MEASURES[lead[1]]}\n"
         yield f"Mean of strangers after {name}; across: {unit}.\n"
         titles = ["method", "ε", *(f"{change.strength:g}" for change in changes)]
-        keys = [[method, f"{epsilon:g}" if epsilon else "–"] for method, epsilon in lines]
-        yield _table([titles, *(k + w for k, w in zip(keys, lines.values(), strict=True))])
+        yield _table([titles, *([*_named(*key), *words] for key, words in lines.items())])
+
+
+def _changes(plan: Plan, quality: Quality) -> str:
+    """How much photos change; "" before anything was measured."""
+    columns = measured_columns(quality)
+    lines = [
+        [*_named(entry.entry.title, entry.epsilon), *(c.text(measured) for c in columns)]
+        for entry in contestants(plan)
+        if (measured := quality.get(entry.key)) is not None
+    ]
+    if not lines:
+        return ""
+    about = "Means over people of the written files, and the largest change of all.\n"
+    titles = ["method", "ε", *(column.title for column in columns)]
+    return "\n".join(["## How much the photos change\n", about, _table([titles, *lines])])
+
+
+def _named(method: str, epsilon: float) -> list[str]:
+    return [method, f"{epsilon:g}" if epsilon else "–"]
 
 
 def _cell(row: Row | None) -> str:

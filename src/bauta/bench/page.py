@@ -20,6 +20,7 @@ from bauta.bench.run import looking
 from bauta.bench.sheets import faces_of, numbers_of
 from bauta.bench.store import Store
 from bauta.bench.table import MEASURES, Row
+from bauta.bench.visibility import Quality, read_quality
 
 _parts = Parts("bauta.bench", "report.html")
 _fill = _parts.fill
@@ -49,7 +50,7 @@ class _Run:
     rows: Sequence[Row]
     entries: Sequence[Contestant]
     methods: Sequence[Listed]
-    quality: Mapping[str, Mapping[str, Any]]
+    quality: Quality
 
 
 def page(
@@ -77,7 +78,6 @@ def page(
     """
     entries = contestants(plan)
     lead = leading(rows)
-    files = {entry.key: store.quality(entry) for entry in entries}
     run = _Run(
         store=store,
         plan=plan,
@@ -85,7 +85,7 @@ def page(
         rows=rows,
         entries=entries,
         methods=listed(entries, grid_of(rows, *lead) if lead else None),
-        quality={key: store.read(file) for key, file in files.items() if file.is_file()},
+        quality=read_quality(store, plan),
     )
     sections = {**_rates(run), **_charts(run), **_quality(run), **_pictures(run, progress)}
     links = [_fill("link", id=key, text=title) for key, (title, _) in sections.items()]

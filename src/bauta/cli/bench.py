@@ -116,11 +116,13 @@ def report_command(
     from dataclasses import asdict
     from datetime import UTC, datetime
 
+    from bauta.bench.contestants import contestants
     from bauta.bench.markdown import write_tables
     from bauta.bench.page import page
     from bauta.bench.run import results
     from bauta.bench.store import Store
     from bauta.bench.table import to_csv
+    from bauta.bench.visibility import quality_csv, read_quality
     from bauta.media import atomic_write
 
     with usage_errors():
@@ -130,12 +132,14 @@ def report_command(
         plan, made, rows = results(Store(folder))
         if not rows and not any(folder.glob("photos/*/*.jpg")):
             raise UsageError(f"nothing is written yet: {made['command']}")
-        text = write_tables(rows, plan, made) if rows else ""
+        quality = read_quality(Store(folder), plan)
+        text = write_tables(rows, plan, made, quality) if rows else ""
         with progress_bar(quiet=json) as bar:
             html = page(Store(folder), plan, made, rows, datetime.now(UTC), Tell(bar))
         files = {"report.html": html}
         # Without rates there is nothing to put into tables yet, but there are photos to look at.
         files |= {"report.md": text, "rates.csv": to_csv(rows)} if rows else {}
+        files |= {"quality.csv": quality_csv(contestants(plan), quality)} if quality else {}
         for file, content in files.items():
             atomic_write(folder / file, content.encode(), overwrite=True)
     if json:
