@@ -81,7 +81,7 @@ def test_sample_is_hidden_from_dlib_and_a_stranger_has_a_say(
     own, stranger = report.faces[0].scores
     assert not own.independent
     assert (stranger.judge, stranger.independent) == ("tight-judge", True)
-    assert stranger.after < 0.75  # fast at epsilon 6 hides too little from it to be "protected"
+    assert stranger.after < 0.75  # fast hides too little from it to be "protected"
     assert report.verdict == stranger.verdict != "protected"
     assert source.read_bytes() == original
     assert names(tmp_path) == {"me.jpg", "me-protected.jpg"}

@@ -82,7 +82,7 @@ def protect(
 
     Example:
         >>> import bauta
-        >>> report = bauta.protect("me.jpg", epsilon=6)  # doctest: +SKIP
+        >>> report = bauta.protect("me.jpg", epsilon=8)  # doctest: +SKIP
         >>> report.verdict  # doctest: +SKIP
         'protected'
 

@@ -117,7 +117,7 @@ def print_report(report: PhotoReport) -> None:
         )
     if report.verdict in ("recognisable", "weakened"):
         out.print(
-            "[yellow]try:[/] --preset strong, and --epsilon 8 (12 shows to anybody who looks twice)"
+            "[yellow]try:[/] --preset strong, or --epsilon 10 (12 shows to anybody who looks twice)"
         )
 
 
