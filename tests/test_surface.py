@@ -17,8 +17,8 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 #: Parts import only from parts of a lower rank, or from themselves.
 RANKS = {
     "errors": 0, "cores": 0, "registry": 1, "named": 1, "keys": 1, "media": 2, "weights": 3,
-    "faces": 4, "recognizers": 5, "engine": 6, "training": 7, "methods": 7, "settings": 7, "audit": 8,
-    "optimisation": 8, "bench": 9, "protection": 9, "cli": 10,
+    "faces": 4, "recognizers": 5, "engine": 6, "training": 7, "methods": 7, "settings": 7,
+    "audit": 8, "optimisation": 8, "bench": 9, "protection": 9, "cli": 10,
 }  # fmt: skip
 #: Higher parts that build on nothing of these.
 STRANGERS = {
