@@ -1,0 +1,169 @@
+"""A personal mask: what makes a person's photos theirs to hide, and to show again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from bauta.errors import KeyFileError
+from bauta.keys.sealing import seal, unseal
+
+_KIND = "mask"
+_SECRET = 32
+#: Largest change that a key may ask for, in grey levels, most members of a family, and its sides.
+_MOST, _MEMBERS, _SIDES = 64.0, 64, (16, 512)
+#: Names of tensors in the file: the masks, the secret, and who the owner is to a recognizer.
+_DELTAS, _HIDDEN, _OWNER = "deltas", "secret", "owner/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a key says of itself.
+
+    Attributes:
+        method: that made it.
+        epsilon: largest change of any sample, in grey levels.
+        region: of the face that it changes.
+        surrogates: recognizers that it was fitted against.
+        photos: how many photos of the person it was fitted on.
+        seed: of all randomness but the secret's.
+        bauta: version that wrote it.
+
+    """
+
+    method: str
+    epsilon: float
+    region: str = "head"
+    surrogates: tuple[str, ...] = ()
+    photos: int = 1
+    seed: int = 0
+    bauta: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PersonalMask:
+    """One mask, or a family of them, that hides one person in all their photos.
+
+    Attributes:
+        facts: what it is.
+        deltas: (K, 3, S, S) float16 perturbations in the face's frame, in grey levels.
+        owner: per recognizer, (N, D) float16 embeddings of the person, by which their face is told
+            from others': as personal as a photo.
+        secret: 32 bytes that nobody else has.
+
+    """
+
+    facts: Facts
+    deltas: NDArray[np.float16]
+    owner: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(_SECRET), repr=False)
+
+    def __post_init__(self) -> None:
+        """Check what a photo could suffer from.
+
+        Raises:
+            KeyFileError: the numbers make no mask.
+
+        """
+        shape, facts = self.deltas.shape, self.facts
+        if not 0 < facts.epsilon <= _MOST:
+            raise KeyFileError(f"a mask changes at most {_MOST:g} grey levels, got {facts.epsilon}")
+        square = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
+        if not square or not 1 <= shape[0] <= _MEMBERS:
+            raise KeyFileError(f"a mask is (1 to {_MEMBERS}, 3, S, S), got {shape}")
+        if not _SIDES[0] <= shape[2] <= _SIDES[1]:
+            raise KeyFileError(f"a mask has {_SIDES[0]} to {_SIDES[1]} pixels a side: {shape[2]}")
+        values = self.deltas.astype(np.float32)
+        if not np.isfinite(values).all() or np.abs(values).max() > facts.epsilon + 1e-2:
+            raise KeyFileError(f"the mask changes more than its {facts.epsilon:g} grey levels")
+        if len(self.secret) != _SECRET:
+            raise KeyFileError(f"a secret has {_SECRET} bytes, got {len(self.secret)}")
+
+    def to_bytes(self, passphrase: str | None = None) -> bytes:
+        """The key as a file; see :func:`bauta.keys.sealing.seal`."""
+        tensors = {
+            _DELTAS: self.deltas,
+            _HIDDEN: np.frombuffer(self.secret, np.uint8),
+            **{_OWNER + name: rows for name, rows in self.owner.items()},
+        }
+        whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+        return seal(_KIND, save(whole, {"facts": json.dumps(asdict(self.facts))}), passphrase)
+
+
+def read_mask(path: str | Path, passphrase: str | None = None) -> PersonalMask:
+    """Read a key file.
+
+    Args:
+        path: the file.
+        passphrase: what it was sealed with, if it was.
+
+    Raises:
+        KeyFileError: there is no such file, or no mask in it.
+        PassphraseError: it needs a passphrase, or another one.
+
+    """
+    try:
+        sealed = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise KeyFileError(f"cannot read the key {path}: {reason}") from error
+    return mask_from_bytes(sealed, passphrase, name=Path(path).name)
+
+
+def mask_from_bytes(
+    sealed: bytes, passphrase: str | None = None, *, name: str = "the key file"
+) -> PersonalMask:
+    """Open what :meth:`PersonalMask.to_bytes` made.
+
+    Args:
+        sealed: the file's bytes.
+        passphrase: what it was sealed with, if it was.
+        name: what to call it in messages.
+
+    Raises:
+        KeyFileError: there is no mask in it.
+        PassphraseError: it needs a passphrase, or another one.
+
+    """
+    data = unseal(_KIND, sealed, passphrase, name=name)
+    try:
+        tensors, facts = load(data), _facts(data)
+        return PersonalMask(
+            facts=facts,
+            deltas=_of_type(tensors[_DELTAS], np.float16),
+            owner=MappingProxyType(
+                {
+                    key.removeprefix(_OWNER): _of_type(rows, np.float16)
+                    for key, rows in tensors.items()
+                    if key.startswith(_OWNER)
+                }
+            ),
+            secret=_of_type(tensors[_HIDDEN], np.uint8).tobytes(),
+        )
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise KeyFileError(f"{name} holds no mask: {error}") from error
+
+
+def _facts(data: bytes) -> Facts:
+    """What safetensors' header keeps beside the tensors, which its reader for bytes leaves out."""
+    length = int.from_bytes(data[:8], "little")
+    values: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
+    values["surrogates"] = tuple(map(str, values["surrogates"]))
+    values["epsilon"] = float(values["epsilon"])
+    return Facts(**values)
+
+
+def _of_type(tensor: NDArray[Any], kind: type) -> NDArray[Any]:
+    if tensor.dtype != kind:
+        raise ValueError(f"{tensor.dtype} where {np.dtype(kind)} is kept")
+    return tensor
