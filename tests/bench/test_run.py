@@ -17,7 +17,7 @@ from bauta.bench import run as bench_run
 from bauta.bench.bench import Bench, provenance
 from bauta.bench.contestants import contestants
 from bauta.bench.markdown import to_markdown, write_tables
-from bauta.bench.people import identification
+from bauta.bench.people import identification, universal
 from bauta.bench.plan import parse_plan
 from bauta.bench.run import results, run
 from bauta.bench.store import Store
@@ -206,6 +206,16 @@ def test_a_smaller_gallery_keeps_those_who_matter(album: Path, tmp_path: Path):
     assert len(small.gallery) == 2 + 2 + 1
     assert set(small.gallery) < set(whole.gallery)
     assert small.gallery == identification(album, split, gallery=1, **options).gallery
+
+
+def test_a_smaller_gallery_of_personal_masks(album: Path, tmp_path: Path):
+    split = {"people": ["Collins"], "fitting": 1}
+    options = {"people": 1, "tested": 1, "cache": tmp_path}
+    whole = universal(album, split, **options)
+    small = universal(album, split, gallery=2, **options)
+    assert len(whole.distractors) > len(small.distractors) == 2
+    assert set(small.distractors) < set(whole.distractors)
+    assert (small.cleans, small.fitting, small.tests) == (whole.cleans, whole.fitting, whole.tests)
 
 
 def test_data_without_the_people(finished: Bench, tmp_path: Path):

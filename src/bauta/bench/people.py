@@ -181,6 +181,8 @@ def universal(
     people: int,
     tested: int,
     cache: Path,
+    gallery: int = 0,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Albums:
     """Lay out OPOM's protocol (Zhong and Deng, TPAMI 2022, section 4): masks on unseen photos.
@@ -191,6 +193,8 @@ def universal(
         people: how many of them get masks.
         tested: how many photos of each are tested at most.
         cache: folder in which found faces are kept.
+        gallery: how many photos of everybody else; 0 for all.
+        seed: of their choice.
         progress: told the photos looked at and in all.
 
     Raises:
@@ -204,7 +208,8 @@ def universal(
     albums = {who: _photos(root, who) for who in names}
     last = 1 + split["fitting"]
     others = sorted(f"{p.parent.name}/{p.name}" for p in root.glob("*/*.jpg"))
-    distractors = [name for name in others if name.split("/")[0] not in mine]
+    rest = [name for name in others if name.split("/")[0] not in mine]
+    distractors = [rest[at] for at in _drawn(len(rest), gallery or len(rest), seed)]
     wanted = [name for who in names for name in albums[who][: last + tested]]
     found = index_faces(root, [*wanted, *distractors], cache, progress=progress)
     faces = {name: face for name, face in found.items() if face is not None}

@@ -36,6 +36,7 @@ def run_personal(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Pr
     """Fit and put on what is missing, then let every judge look."""
     albums = universal(
         bench.data, split, people=bench.plan.people, tested=TESTED,
+        gallery=bench.plan.gallery, seed=bench.plan.seed,
         cache=bench.cache, progress=lambda done, total: progress("finding faces", done, total),
     )  # fmt: skip
     entries = contestants(bench.plan)
