@@ -133,6 +133,12 @@ def test_adversaries_have_outcomes_of_their_own(finished: Bench, monkeypatch: py
         for change in ("clean", "bits-6", "bits-3")
     ]
     assert np.mean(similar[2]) < np.mean(similar[1]) <= np.mean(similar[0]) + 0.02
+    # A run that has not come to one of the strengths yet leaves its place in the table free.
+    bench.store.outcome(none, "tight-judge", "bits-5").unlink()
+    _, made, rows = results(bench.store)
+    curve = write_tables(rows, plan, made, {}).split("## Adversary bits")[1].splitlines()
+    assert curve[4] == "| method | ε | 6 | 5 | 4 | 3 |"
+    assert [cell.strip() == "" for cell in curve[6].split("|")[3:7]] == [False, True, False, False]
 
 
 def test_provenance(finished: Bench):

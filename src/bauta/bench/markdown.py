@@ -80,10 +80,11 @@ def _adversaries(rows: Sequence[Row], plan: Plan) -> Iterator[str]:
         assert lead is not None
         changes = [change for change in changes_of(plan) if change.adversary == name]
         lines: dict[tuple[str, float], list[str]] = {}
-        for change in changes:
+        for at, change in enumerate(changes):
             for line in grid_of(rows, *lead, change.name).lines:
-                words = lines.setdefault((line.method, line.epsilon), [])
-                words.append(f"{line.mean.percent:.0f}" if line.mean else "")
+                # A run that goes on still may not have come to every strength.
+                words = lines.setdefault((line.method, line.epsilon), [""] * len(changes))
+                words[at] = f"{line.mean.percent:.0f}" if line.mean else ""
         if not lines:
             continue
         unit = curve_of(name).unit
