@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from importlib import resources
 from pathlib import Path
 
@@ -16,6 +19,11 @@ from bauta.media import read_photo
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).resolve().parents[1]
+
+# Recognizers of whoever runs the tests take no part, and their folder is left alone. Set here, not
+# in a fixture: tests are listed by the recognizers that there are.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="bauta-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
