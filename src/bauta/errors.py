@@ -49,6 +49,10 @@ class PassphraseError(KeyFileError):
     """A key file needs a passphrase, or another one."""
 
 
+class WrongKeyError(KeyFileError):
+    """A record was sealed with another key than the one given."""
+
+
 class WeightsError(BautaError):
     """Weights are missing, have a wrong hash, or do not fit their network."""
 

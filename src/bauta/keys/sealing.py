@@ -1,33 +1,26 @@
-"""The envelope of all key files: versioned, checked against damage, and sealed with a passphrase.
+"""Sealing: only who has the passphrase, or the secret of a mask, opens an envelope.
 
-Layout: 8 bytes of magic, the version (2 bytes), the length of the header (4), the header as JSON,
-the body, and the SHA-256 of all before it. Numbers are big-endian. The header says what kind of key
-it is, and how long the body. Without a passphrase the body lies open, and the hash finds damage but
-no forger. With one, the body is encrypted and authenticated by AES-256-GCM, header included, under
-a key that scrypt (RFC 7914) derives from the passphrase.
+A passphrase is stretched by scrypt (RFC 7914), since people choose short ones; a secret of 32
+random bytes needs no stretching, and HKDF-SHA256 (RFC 5869) makes of it a key for nothing but this.
+See :mod:`bauta.keys.envelope` for the layout, and what of it can be read without either.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bauta.errors import KeyFileError, PassphraseError
+from bauta.errors import KeyFileError, PassphraseError, UsageError, WrongKeyError
+from bauta.keys.envelope import decrypted, encrypted, opened, part, senseless, wrapped
 
-_MAGIC = b"BAUTAKEY"
-_VERSION = 1
-_FIXED = struct.Struct(">8sHI")
-_HASH = hashlib.sha256().digest_size
-#: Longest header that is read, and longest body; a mask is some megabytes.
-_MAX_HEADER, _MAX_BODY = 1 << 16, 1 << 28
 #: scrypt's cost: 64 MiB and a fifth of a second. A file may ask for at most eight times as much.
 _COST, _BLOCK, _MAX_COST = 1 << 16, 8, 1 << 19
-_KEY, _CHECK, _SALT, _NONCE = 32, 16, 16, 12
+_KEY, _CHECK, _SALT, _SECRET, _ID = 32, 16, 16, 32, 8
+#: What HKDF makes of a secret, each for one use: nothing of one tells anything of the other.
+_FOR_DATA, _FOR_ID = b"bauta/sealing/1/data", b"bauta/sealing/1/key-id"
 
 
 def seal(kind: str, data: bytes, passphrase: str | None = None) -> bytes:
@@ -35,24 +28,22 @@ def seal(kind: str, data: bytes, passphrase: str | None = None) -> bytes:
 
     Args:
         kind: what it is, such as "mask"; it can be read without the passphrase.
-        data: what is kept.
+        data: what is kept, at most 256 MiB.
         passphrase: nobody reads or changes the data without it; None leaves them open.
 
     Raises:
         PassphraseError: the passphrase is empty.
+        UsageError: the data are too long.
 
     """
-    header: dict[str, Any] = {"kind": kind, "size": len(data)}
     if passphrase is None:
-        before = _front(header)
-        return _hashed(before + data)
+        return wrapped({"kind": kind}, data)
     if not passphrase:
         raise PassphraseError("the passphrase is empty: give one, or none at all")
-    salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
-    key, check = _derived(passphrase, salt, _COST)
-    header |= {"cost": _COST, "salt": salt.hex(), "nonce": nonce.hex(), "check": check.hex()}
-    before = _front(header)
-    return _hashed(before + _cipher(key).encrypt(nonce, data, before))
+    salt = secrets.token_bytes(_SALT)
+    key, check = _stretched(passphrase, salt, _COST)
+    header = {"kind": kind, "cost": _COST, "salt": salt.hex(), "check": check.hex()}
+    return encrypted(header, data, key)
 
 
 def unseal(kind: str, sealed: bytes, passphrase: str | None = None, *, name: str = "") -> bytes:
@@ -65,31 +56,26 @@ def unseal(kind: str, sealed: bytes, passphrase: str | None = None, *, name: str
         name: what to call the file in messages.
 
     Raises:
-        KeyFileError: it is no key file, of another kind or version, damaged or forged.
+        KeyFileError: it is no key file, of another kind or version, damaged or forged, or no
+            passphrase opens it.
         PassphraseError: it needs a passphrase, or another one.
 
     """
     what = name or "the key file"
-    header, before, body = _opened(sealed, what)
-    if header["kind"] != kind:
-        raise KeyFileError(f"{what} is a {header['kind']} key, not a {kind} key")
-    if "salt" not in header:
+    envelope = opened(sealed, kind, what)
+    if "key" in envelope.header:
+        raise KeyFileError(f"{what} is sealed with a key, not with a passphrase")
+    if "salt" not in envelope.header:
         if passphrase is not None:
             raise PassphraseError(f"{what} is not sealed: leave the passphrase out")
-        return body
+        return envelope.body
     if passphrase is None:
         raise PassphraseError(f"{what} is sealed: give its passphrase")
-    lock = _Lock.read(header, what)
-    key, check = _derived(passphrase, lock.salt, lock.cost)
+    lock = _Lock.read(envelope.header, what)
+    key, check = _stretched(passphrase, lock.salt, lock.cost)
     if not secrets.compare_digest(check, lock.check):
         raise PassphraseError(f"{what}: this is not its passphrase")
-    from cryptography.exceptions import InvalidTag
-
-    try:
-        opened: bytes = _cipher(key).decrypt(lock.nonce, body, before)
-    except InvalidTag:
-        raise KeyFileError(f"{what} was tampered with after it was sealed: do not use it") from None
-    return opened
+    return decrypted(envelope, key, what)
 
 
 def is_sealed(sealed: bytes, *, name: str = "") -> bool:
@@ -99,77 +85,74 @@ def is_sealed(sealed: bytes, *, name: str = "") -> bool:
         KeyFileError: as :func:`unseal`.
 
     """
-    return "salt" in _opened(sealed, name or "the key file")[0]
+    return "salt" in opened(sealed, "", name or "the key file").header
+
+
+def seal_with_secret(kind: str, data: bytes, secret: bytes) -> bytes:
+    """Put data into an envelope that only the same secret opens.
+
+    The header shows the kind, the size, and 8 bytes that are the same for all envelopes of one
+    secret: they say which belong together, and nothing of the secret.
+
+    Args:
+        kind: what it is, such as "photo record"; it can be read without the secret.
+        data: what is kept, at most 256 MiB.
+        secret: 32 random bytes, such as ``PersonalMask.secret``.
+
+    Raises:
+        UsageError: the data are too long, or the secret has another length.
+
+    """
+    header = {"kind": kind, "key": _made(secret, _FOR_ID, _ID).hex()}
+    return encrypted(header, data, _made(secret, _FOR_DATA, _KEY))
+
+
+def unseal_with_secret(kind: str, sealed: bytes, secret: bytes, *, name: str = "") -> bytes:
+    """Take data out of an envelope that :func:`seal_with_secret` made.
+
+    Args:
+        kind: what it must be.
+        sealed: the whole envelope.
+        secret: 32 bytes that it was sealed with.
+        name: what to call the file in messages.
+
+    Raises:
+        KeyFileError: it is no such envelope, of another kind or version, damaged or forged.
+        WrongKeyError: it was sealed with another secret.
+        UsageError: the secret has another length.
+
+    """
+    what = name or "the record"
+    envelope = opened(sealed, kind, what)
+    # Anybody can write an open envelope, so one that no secret sealed proves nothing.
+    if "key" not in envelope.header:
+        raise KeyFileError(f"{what} is not sealed with a key, as all that Bauta writes are")
+    its = part(envelope.header, "key", _ID, what)
+    if not secrets.compare_digest(its, _made(secret, _FOR_ID, _ID)):
+        raise WrongKeyError(
+            f"{what} was sealed with another key, and nothing was changed: "
+            "use the key that the photo was protected with"
+        )
+    return decrypted(envelope, _made(secret, _FOR_DATA, _KEY), what)
 
 
 @dataclass(frozen=True)
 class _Lock:
-    """What a sealed file says of how it was sealed."""
+    """What a sealed file says of how its passphrase was stretched."""
 
     cost: int
     salt: bytes
-    nonce: bytes
     check: bytes
 
     @classmethod
     def read(cls, header: Mapping[str, Any], what: str) -> _Lock:
-        try:
-            cost = header["cost"]
-            parts = [bytes.fromhex(header[name]) for name in ("salt", "nonce", "check")]
-        except (KeyError, TypeError, ValueError):
-            raise KeyFileError(f"{what} is damaged: its header makes no sense") from None
-        sizes = [len(part) for part in parts]
-        power = isinstance(cost, int) and 2 <= cost <= _MAX_COST and cost & (cost - 1) == 0
-        if not power or sizes != [_SALT, _NONCE, _CHECK]:
-            raise KeyFileError(f"{what} is damaged: its header makes no sense")
-        return cls(cost, *parts)
+        cost = header.get("cost")
+        if not (isinstance(cost, int) and 2 <= cost <= _MAX_COST and cost & (cost - 1) == 0):
+            raise senseless(what)
+        return cls(cost, part(header, "salt", _SALT, what), part(header, "check", _CHECK, what))
 
 
-def _front(header: Mapping[str, Any]) -> bytes:
-    text = json.dumps(header, sort_keys=True).encode()
-    return _FIXED.pack(_MAGIC, _VERSION, len(text)) + text
-
-
-def _hashed(content: bytes) -> bytes:
-    return content + hashlib.sha256(content).digest()
-
-
-def _opened(sealed: bytes, what: str) -> tuple[dict[str, Any], bytes, bytes]:
-    """Header, all bytes before the body, and the body, of an envelope that is whole."""
-    if sealed[: len(_MAGIC)] != _MAGIC:
-        raise KeyFileError(f"{what} is no key file of Bauta's")
-    if len(sealed) < _FIXED.size:
-        raise KeyFileError(f"{what} is cut off: get a whole copy of it")
-    _, version, length = _FIXED.unpack_from(sealed)
-    if version != _VERSION:
-        raise KeyFileError(
-            f"{what} has version {version}, this Bauta reads {_VERSION}: use the one that wrote it"
-        )
-    start = _FIXED.size + length
-    if length > _MAX_HEADER or len(sealed) < start + _HASH:
-        raise KeyFileError(f"{what} is cut off or damaged: get a whole copy of it")
-    content, digest = sealed[:-_HASH], sealed[-_HASH:]
-    if hashlib.sha256(content).digest() != digest:
-        raise KeyFileError(f"{what} is cut off or damaged: get a whole copy of it")
-    header = _header(sealed[_FIXED.size : start], what)
-    body = content[start:]
-    if "salt" not in header and len(body) != header["size"]:
-        raise KeyFileError(f"{what} is damaged: its header makes no sense")
-    return header, sealed[:start], body
-
-
-def _header(text: bytes, what: str) -> dict[str, Any]:
-    try:
-        header: dict[str, Any] = dict(json.loads(text))
-        fit = isinstance(header["kind"], str) and 0 <= int(header["size"]) <= _MAX_BODY
-    except (KeyError, TypeError, ValueError):
-        fit = False
-    if not fit:
-        raise KeyFileError(f"{what} is damaged: its header makes no sense")
-    return header
-
-
-def _derived(passphrase: str, salt: bytes, cost: int) -> tuple[bytes, bytes]:
+def _stretched(passphrase: str, salt: bytes, cost: int) -> tuple[bytes, bytes]:
     """The key, and a check that tells a wrong passphrase from a forged body."""
     both = hashlib.scrypt(
         passphrase.encode(), salt=salt, n=cost, r=_BLOCK, p=1,
@@ -178,7 +161,11 @@ def _derived(passphrase: str, salt: bytes, cost: int) -> tuple[bytes, bytes]:
     return both[:_KEY], both[_KEY:]
 
 
-def _cipher(key: bytes) -> Any:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+def _made(secret: bytes, use: bytes, size: int) -> bytes:
+    """``size`` bytes for one use; random secrets need no salt (RFC 5869, section 3.1)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return AESGCM(key)
+    if len(secret) != _SECRET:
+        raise UsageError(f"a secret has {_SECRET} bytes, got {len(secret)}")
+    return HKDF(SHA256(), size, salt=None, info=use).derive(secret)
