@@ -20,7 +20,8 @@ from bauta.cli.output import (
     progress_bar,
     usage_errors,
 )
-from bauta.errors import BautaError, MediaError, RegistryError, UsageError
+from bauta.cli.paths import make_folder, photo_jobs
+from bauta.errors import BautaError, RegistryError, UsageError
 
 EXAMPLES = """
 Examples:
@@ -36,7 +37,6 @@ Examples:
   bauta protect me.jpg --goal impersonate --target somebody.jpg
 """
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
 _STAGES = ("read", "find", "protect", "write", "verify")
 
 
@@ -150,7 +150,7 @@ def protect_command(
             device=device,
             metadata="keep" if keep_metadata else "private",
         )
-        jobs = _jobs(paths, output)
+        jobs = photo_jobs(paths, output, "-protected")
         _check_names(settings)
         if report:
             report_files(report)
@@ -164,55 +164,6 @@ def protect_command(
         _say_goodbye(reports, keep_metadata=keep_metadata)
     if failures:
         raise typer.Exit(1)
-
-
-def _jobs(paths: list[Path], output: Path | None) -> list[tuple[Path, Path | None]]:
-    """Photos to protect and files to write; None lets the library name the file."""
-    files: list[tuple[Path, Path]] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
-            found = [p for p in found if not _is_ours(p, path, output)]
-            if not found:
-                raise UsageError(f"{path} holds no photo that is not protected already")
-            files += [(p, p.relative_to(path)) for p in found]
-        else:
-            files.append((path, Path(path.name)))
-    several = len(files) > 1 or any(path.is_dir() for path in paths)
-    if output is None:
-        return [(path, None) for path, _ in files]
-    if not several and not output.is_dir():
-        return [(files[0][0], output)]
-    if output.is_file():
-        raise UsageError(f"{output} is a file, but several photos need a folder")
-    jobs = [(path, output / _written_name(name)) for path, name in files]
-    _check_distinct(jobs)
-    return list(jobs)
-
-
-def _is_ours(photo: Path, folder: Path, output: Path | None) -> bool:
-    """Whether a photo in ``folder`` is an output of an earlier run."""
-    if photo.stem.endswith("-protected"):
-        return True
-    inside = output is not None and output.resolve().is_relative_to(folder.resolve())
-    return inside and output is not None and photo.resolve().is_relative_to(output.resolve())
-
-
-def _written_name(name: Path) -> Path:
-    """Name of the output; HEIC is written as JPEG."""
-    return name.with_suffix(".jpg") if name.suffix.lower() in (".heic", ".heif") else name
-
-
-def _check_distinct(jobs: list[tuple[Path, Path]]) -> None:
-    """Refuse outputs of which a later one would replace an earlier one."""
-    sources: dict[Path, Path] = {}
-    for source, target in jobs:
-        if target in sources:
-            raise UsageError(
-                f"{sources[target]} and {source} would both be written as {target}: "
-                "protect them one after the other"
-            )
-        sources[target] = source
 
 
 def _check_names(settings: Any) -> None:
@@ -268,7 +219,7 @@ def _protect_one(
     task = bar.add_task(escape(source.name), total=len(_STAGES))
     try:
         if target is not None:
-            _make_folder(target.parent)
+            make_folder(target.parent)
         return protect(
             source,
             target,
@@ -279,13 +230,6 @@ def _protect_one(
         )
     finally:
         bar.remove_task(task)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MediaError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
 def _teller(bar: Progress, task: Any) -> Callable[[str, float], None]:

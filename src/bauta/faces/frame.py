@@ -60,7 +60,7 @@ class Canvas:
         moved = (self.images, self.inside, self.frame_to_canvas, self.scales)
         return Canvas(*(tensor.to(device) for tensor in moved))
 
-    def __getitem__(self, which: slice) -> Canvas:
+    def __getitem__(self, which: slice | Tensor) -> Canvas:
         """Return the canvas of some of the faces."""
         return Canvas(
             self.images[which], self.inside[which], self.frame_to_canvas[which], self.scales[which]

@@ -16,14 +16,18 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from bauta.errors import KeyFileError
-from bauta.keys.sealing import seal, unseal
+from bauta.keys.sealing import is_sealed, seal, unseal
 
 _KIND = "mask"
 _SECRET = 32
 #: Largest change that a key may ask for, in grey levels, most members of a family, and its sides.
 _MOST, _MEMBERS, _SIDES = 64.0, 64, (16, 512)
+#: Points of a flow along a side, at most, and how far one may lead, in sides of the frame.
+_GRID, _MOVE = 64, 0.05
+#: Flows of masks that move nothing.
+_STILL = np.zeros((0, 2, 1, 1), np.float16)
 #: Names of tensors in the file: the masks, the secret, and who the owner is to a recognizer.
-_DELTAS, _HIDDEN, _OWNER = "deltas", "secret", "owner/"
+_DELTAS, _FLOWS, _HIDDEN, _OWNER = "deltas", "flows", "secret", "owner/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,9 @@ class Facts:
 
     Attributes:
         method: that made it.
-        epsilon: largest change of any sample, in grey levels.
+        epsilon: the budget in grey levels: the largest change of any sample, or half of that if
+            ``perceptual``.
+        perceptual: whether photos get less of the mask on smooth areas.
         region: of the face that it changes.
         surrogates: recognizers that it was fitted against.
         photos: how many photos of the person it was fitted on.
@@ -43,11 +49,17 @@ class Facts:
 
     method: str
     epsilon: float
+    perceptual: bool = False
     region: str = "head"
     surrogates: tuple[str, ...] = ()
     photos: int = 1
     seed: int = 0
     bauta: str = ""
+
+    @property
+    def peak(self) -> float:
+        """Largest change of any sample, in grey levels."""
+        return 2 * self.epsilon if self.perceptual else self.epsilon
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,6 +69,8 @@ class PersonalMask:
     Attributes:
         facts: what it is.
         deltas: (K, 3, S, S) float16 perturbations in the face's frame, in grey levels.
+        flows: (K, 2, G, G) float16 displacements (x, y) in sides of the frame, which come first;
+            (0, 2, G, G) if nothing moves.
         owner: per recognizer, (N, D) float16 embeddings of the person, by which their face is told
             from others': as personal as a photo.
         secret: 32 bytes that nobody else has.
@@ -65,6 +79,7 @@ class PersonalMask:
 
     facts: Facts
     deltas: NDArray[np.float16]
+    flows: NDArray[np.float16] = field(default_factory=lambda: _STILL)
     owner: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(_SECRET), repr=False)
 
@@ -84,15 +99,26 @@ class PersonalMask:
         if not _SIDES[0] <= shape[2] <= _SIDES[1]:
             raise KeyFileError(f"a mask has {_SIDES[0]} to {_SIDES[1]} pixels a side: {shape[2]}")
         values = self.deltas.astype(np.float32)
-        if not np.isfinite(values).all() or np.abs(values).max() > facts.epsilon + 1e-2:
-            raise KeyFileError(f"the mask changes more than its {facts.epsilon:g} grey levels")
+        if not np.isfinite(values).all() or np.abs(values).max() > facts.peak + 1e-2:
+            raise KeyFileError(f"the mask changes more than its {facts.peak:g} grey levels")
+        self._check_flows()
         if len(self.secret) != _SECRET:
             raise KeyFileError(f"a secret has {_SECRET} bytes, got {len(self.secret)}")
+
+    def _check_flows(self) -> None:
+        shape = self.flows.shape
+        square = len(shape) == 4 and shape[1] == 2 and shape[2] == shape[3]
+        if not square or shape[0] not in (0, len(self.deltas)) or not 1 <= shape[2] <= _GRID:
+            raise KeyFileError(f"flows are ({len(self.deltas)}, 2, G, G), got {shape}")
+        values = self.flows.astype(np.float32)
+        if not np.isfinite(values).all() or np.abs(values).max(initial=0) > _MOVE:
+            raise KeyFileError(f"a mask moves pixels by at most {_MOVE:g} sides of the frame")
 
     def to_bytes(self, passphrase: str | None = None) -> bytes:
         """The key as a file; see :func:`bauta.keys.sealing.seal`."""
         tensors = {
             _DELTAS: self.deltas,
+            _FLOWS: self.flows,
             _HIDDEN: np.frombuffer(self.secret, np.uint8),
             **{_OWNER + name: rows for name, rows in self.owner.items()},
         }
@@ -112,12 +138,25 @@ def read_mask(path: str | Path, passphrase: str | None = None) -> PersonalMask:
         PassphraseError: it needs a passphrase, or another one.
 
     """
+    return mask_from_bytes(_bytes_of(path), passphrase, name=Path(path).name)
+
+
+def is_sealed_mask(path: str | Path) -> bool:
+    """Whether a key file asks for a passphrase.
+
+    Raises:
+        KeyFileError: there is no such file, or no key in it.
+
+    """
+    return is_sealed(_bytes_of(path), name=Path(path).name)
+
+
+def _bytes_of(path: str | Path) -> bytes:
     try:
-        sealed = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise KeyFileError(f"cannot read the key {path}: {reason}") from error
-    return mask_from_bytes(sealed, passphrase, name=Path(path).name)
 
 
 def mask_from_bytes(
@@ -141,6 +180,7 @@ def mask_from_bytes(
         return PersonalMask(
             facts=facts,
             deltas=_of_type(tensors[_DELTAS], np.float16),
+            flows=_of_type(tensors.get(_FLOWS, _STILL), np.float16),
             owner=MappingProxyType(
                 {
                     key.removeprefix(_OWNER): _of_type(rows, np.float16)
@@ -160,6 +200,7 @@ def _facts(data: bytes) -> Facts:
     values: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
     values["surrogates"] = tuple(map(str, values["surrogates"]))
     values["epsilon"] = float(values["epsilon"])
+    values["perceptual"] = bool(values.get("perceptual"))
     return Facts(**values)
 
 

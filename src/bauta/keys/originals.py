@@ -39,10 +39,15 @@ class Original:
             UsageError: the suffix is none.
 
         """
-        if not _SUFFIX.fullmatch(self.suffix):
+        if not is_suffix(self.suffix):
             raise UsageError(
                 f"a suffix is a dot and 1 to 7 letters or digits, such as .jpg: {self.suffix!r}"
             )
+
+
+def is_suffix(suffix: str) -> bool:
+    """Whether a record can keep the suffix of a file's name; see :class:`Original`."""
+    return bool(_SUFFIX.fullmatch(suffix))
 
 
 def seal_original(original: bytes, suffix: str, secret: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from bauta.media.atomic import atomic_write
 from bauta.media.photo import Photo, describe_metadata, output_suffix, photo_from_array
-from bauta.media.read import DEFAULT_MAX_PIXELS, read_photo
+from bauta.media.read import DEFAULT_MAX_PIXELS, read_photo, read_photo_bytes
 from bauta.media.write import encode_photo, write_photo
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "output_suffix",
     "photo_from_array",
     "read_photo",
+    "read_photo_bytes",
     "write_photo",
 ]

@@ -50,14 +50,31 @@ def read_photo(path: str | os.PathLike[str], *, max_pixels: int = DEFAULT_MAX_PI
 
     """
     file = Path(path)
-    data = _read_bytes(file, max_pixels)
+    return _decoded(_read_bytes(file, max_pixels), str(file), file, max_pixels)
+
+
+def read_photo_bytes(
+    data: bytes, *, name: str = "the photo", max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Photo:
+    """Read a photo whose file is in memory; see :func:`read_photo`.
+
+    Args:
+        data: all bytes of the file.
+        name: what to call it in messages.
+        max_pixels: as in :func:`read_photo`.
+
+    """
+    return _decoded(data, name, None, max_pixels)
+
+
+def _decoded(data: bytes, name: str, file: Path | None, max_pixels: int) -> Photo:
     kind = _recognise(data[:32])
     if kind is None:
-        raise NotAnImageError(f"{file} is not an image that Bauta reads: give a photo in {FORMATS}")
-    if kind == "TIFF" and file.suffix.lower() in _RAW_SUFFIXES:
-        raise NotAnImageError(f"{file} is a camera raw file: export it as JPEG or TIFF first")
-    with decoding(str(file), kind):
-        source = _DECODERS[kind](data, max_pixels, str(file))
+        raise NotAnImageError(f"{name} is not an image that Bauta reads: give a photo in {FORMATS}")
+    if kind == "TIFF" and file and file.suffix.lower() in _RAW_SUFFIXES:
+        raise NotAnImageError(f"{name} is a camera raw file: export it as JPEG or TIFF first")
+    with decoding(name, kind):
+        source = _DECODERS[kind](data, max_pixels, name)
         return make_photo(source, file, kind)
 
 

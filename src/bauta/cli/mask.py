@@ -1,0 +1,339 @@
+"""``bauta mask``: fit, apply, remove, show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.progress import Progress
+
+from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
+from bauta.cli.paths import make_folder, photo_jobs
+from bauta.errors import BautaError, RegistryError, UsageError
+
+if TYPE_CHECKING:
+    from bauta.keys.mask import PersonalMask
+    from bauta.personal import Worn
+
+app = typer.Typer(
+    help="One mask for all photos of a person: fit it once, apply it in no time, remove it again.",
+    no_args_is_help=True,
+)
+
+_Key = Annotated[Path, typer.Argument(help="The key file.")]
+_Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")]
+_Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", help="File to write; a folder if there are several photos."),
+]
+_Passphrase = Annotated[
+    bool, typer.Option("--passphrase", help="Ask for the passphrase that seals the key.")
+]
+_MinFace = Annotated[float | None, typer.Option(help="Smallest face to find, in pixels.")]
+_KeepMetadata = Annotated[
+    bool, typer.Option("--keep-metadata", help="Keep location, serial numbers and the like.")
+]
+_Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace existing outputs (never originals).")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+#: Where a passphrase is read from, if not from the keyboard.
+PASSPHRASE_VARIABLE = "BAUTA_PASSPHRASE"  # noqa: S105  a name
+
+
+@app.command(
+    "fit",
+    epilog="""
+Examples:
+
+  bauta mask fit me1.jpg me2.jpg me3.jpg -o me.mask
+
+  bauta mask fit my-photos/ -o me.mask --passphrase
+""",
+)
+def fit_command(
+    photos: Annotated[
+        list[Path], typer.Argument(help="Photos of one person, or folders of such; ten are good.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The key file to write.")],
+    method: Annotated[str, typer.Option(help="chameleon.")] = "chameleon",
+    epsilon: Annotated[
+        float | None, typer.Option(help="How much change you accept, in grey levels of 255.")
+    ] = None,
+    members: Annotated[
+        int | None,
+        typer.Option(help="Masks in the family; each photo wears one of them, by its content."),
+    ] = None,
+    warp: Annotated[
+        float | None,
+        typer.Option(
+            help="How far features may be shifted, in percent of the distance between the eyes."
+        ),
+    ] = None,
+    perceptual: Annotated[
+        bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
+    ] = True,
+    steps: Annotated[int | None, typer.Option(help="Gradient steps per member.")] = None,
+    surrogate: Annotated[
+        list[str] | None, typer.Option(help="Recognizer to optimise against; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness but the key's secret.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    passphrase: _Passphrase = False,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
+) -> None:
+    """Fit a mask on photos of one person. The key file is what applies it and what removes it.
+
+    Keep the key like a house key: who has it can take the mask off your photos, and knows your
+    face. Without it nobody can, not even you.
+    """
+    from bauta.personal import fit_mask
+
+    given = {
+        "epsilon": epsilon, "members": members, "warp": warp, "steps": steps,
+        "surrogates": tuple(surrogate) if surrogate else None,
+    }  # fmt: skip
+    options = {name: value for name, value in given.items() if value is not None}
+    with usage_errors(), progress_bar(quiet=json) as bar:
+        files = [source for source, _ in photo_jobs(photos, None, "-masked")]
+        word = _passphrase(passphrase, confirm=True)
+        task = bar.add_task("fitting", total=1.0)
+        mask = fit_mask(
+            files, output, method=method, passphrase=word, overwrite=overwrite,
+            progress=lambda share: bar.update(task, completed=share),
+            perceptual=perceptual, seed=seed, device=device, **options,
+        )  # fmt: skip
+    if json:
+        print_json({"key": str(output), **_facts(mask), "sealed": word is not None})
+        return
+    out.print(f"[bold]{escape(str(output))}[/]: {_sentence(mask)}")
+    if word is None:
+        out.print("[dim]it lies open: --passphrase seals it[/]")
+
+
+@app.command(
+    "apply",
+    epilog="""
+Examples:
+
+  bauta mask apply me.mask party.jpg              writes party-masked.jpg
+
+  bauta mask apply me.mask album/ -o masked/
+
+  bauta mask apply me.mask party.jpg --lossless   keeps the original, sealed, beside it
+""",
+)
+def apply_command(
+    key: _Key,
+    paths: _Photos,
+    output: _Output = None,
+    faces: Annotated[
+        str, typer.Option(help="mine (who looks like the owner), all, largest, or 1,3.")
+    ] = "mine",
+    lossless: Annotated[
+        bool,
+        typer.Option(
+            "--lossless",
+            help="Write the original beside, sealed, so that it comes back bit for bit.",
+        ),
+    ] = False,
+    min_face: _MinFace = None,
+    keep_metadata: _KeepMetadata = False,
+    passphrase: _Passphrase = False,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
+) -> None:
+    """Put a mask on its owner's face. Originals are never changed.
+
+    Location, serial numbers, thumbnails and maker notes are removed unless you say
+    --keep-metadata. How well a photo is hidden says bauta verify. Exit codes: 0 done, 1 a photo
+    failed, 2 bad usage.
+    """
+    from bauta.personal import MASKED, apply_mask
+
+    mask = _opened(key, passphrase)
+
+    def change(source: Path, target: Path | None) -> Worn:
+        return apply_mask(
+            mask, source, target, faces=faces, lossless=lossless, min_face=min_face,
+            metadata="keep" if keep_metadata else "private", overwrite=overwrite,
+        )  # fmt: skip
+
+    with usage_errors():
+        jobs = photo_jobs(paths, output, MASKED)
+    _run(jobs, change, "masked", quiet=json)
+
+
+@app.command(
+    "remove",
+    epilog="""
+Examples:
+
+  bauta mask remove me.mask party-masked.jpg      writes party-unmasked.jpg
+
+  bauta mask remove me.mask from-the-web.jpg --original party-masked.jpg.original
+""",
+)
+def remove_command(
+    key: _Key,
+    paths: _Photos,
+    output: _Output = None,
+    original: Annotated[
+        Path | None,
+        typer.Option(
+            help="Record that --lossless wrote; by default what lies beside the photo is taken."
+        ),
+    ] = None,
+    min_face: _MinFace = None,
+    keep_metadata: _KeepMetadata = False,
+    passphrase: _Passphrase = False,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
+) -> None:
+    """Take a mask off photos, with the key that they were masked with.
+
+    With the record of the original that comes back bit for bit. Without it the mask is
+    subtracted, as exactly as compression since then allows. Another key changes nothing.
+    """
+    from bauta.personal import UNMASKED, remove_mask
+
+    mask = _opened(key, passphrase)
+
+    def change(source: Path, target: Path | None) -> Worn:
+        return remove_mask(
+            mask, source, target, record=original, min_face=min_face,
+            metadata="keep" if keep_metadata else "private", overwrite=overwrite,
+        )  # fmt: skip
+
+    with usage_errors():
+        jobs = photo_jobs(paths, output, UNMASKED)
+        if original and len(jobs) > 1:
+            raise UsageError("--original is of one photo, but several were given")
+    _run(jobs, change, "unmasked", quiet=json)
+
+
+@app.command(
+    "show",
+    epilog="""
+Examples:
+
+  bauta mask show me.mask
+
+  bauta mask show me.mask --picture mask.png
+""",
+)
+def show_command(
+    key: _Key,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the mask, magnified, into this PNG file.")
+    ] = None,
+    passphrase: _Passphrase = False,
+    overwrite: _Overwrite = False,
+    json: _Json = False,
+) -> None:
+    """Say what a key is: how it was made, how much it changes, and what it looks like."""
+    from bauta.personal import draw_mask
+
+    mask = _opened(key, passphrase)
+    if picture:
+        with usage_errors():
+            draw_mask(mask, picture, overwrite=overwrite)
+    if json:
+        print_json({"key": str(key), **_facts(mask)})
+        return
+    out.print(f"[bold]{escape(str(key))}[/]: {_sentence(mask)}")
+    out.print("fitted against " + escape(", ".join(mask.facts.surrogates)))
+    if picture:
+        out.print(f"picture: {escape(str(picture))}")
+
+
+def _run(
+    jobs: list[tuple[Path, Path | None]],
+    change: Callable[[Path, Path | None], Worn],
+    done: str,
+    *,
+    quiet: bool,
+) -> None:
+    """Change one photo after the other; one that fails never stops the rest."""
+    worn: list[Worn] = []
+    failures: list[dict[str, str]] = []
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task(done, total=len(jobs))
+        for source, target in jobs:
+            try:
+                if target is not None:
+                    make_folder(target.parent)
+                worn.append(change(source, target))
+            except BautaError as error:
+                if len(jobs) == 1 and isinstance(error, UsageError | RegistryError):
+                    complain(error)
+                    raise typer.Exit(2) from error
+                failures.append({"path": str(source), "error": str(error)})
+                if not quiet:
+                    complain(error)
+            else:
+                if not quiet:
+                    _say(worn[-1], done, bar)
+            bar.advance(task)
+    if quiet:
+        print_json({"photos": [one.to_json() for one in worn], "failures": failures})
+    if failures:
+        raise typer.Exit(1)
+
+
+def _say(worn: Worn, done: str, bar: Progress) -> None:
+    del bar
+    if worn.exact:
+        what = "the original, bit for bit"
+    else:
+        numbers = ", ".join(str(number) for number in worn.chosen)
+        what = f"face {numbers} of {worn.faces} {done}"
+    out.print(f"[bold]{escape(str(worn.written))}[/]: {what}")
+    if worn.record and not worn.exact:
+        out.print(f"[dim]original, sealed: {escape(str(worn.record))}[/]")
+    if worn.left_out:
+        out.print(f"[dim]metadata left out: {escape(', '.join(worn.left_out))}[/]")
+
+
+def _opened(key: Path, ask: bool) -> PersonalMask:
+    """The key, after its passphrase if it has one."""
+    from bauta.keys.mask import is_sealed_mask, read_mask
+
+    with usage_errors():
+        # Who forgets --passphrase is asked all the same, where there is somebody to ask.
+        sealed = ask or (err.is_terminal and is_sealed_mask(key))
+        return read_mask(key, _passphrase(sealed))
+
+
+def _passphrase(wanted: bool, *, confirm: bool = False) -> str | None:
+    import os
+
+    given = os.environ.get(PASSPHRASE_VARIABLE)
+    if given is not None and wanted:
+        return given
+    if not wanted:
+        return None
+    word: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    return word
+
+
+def _facts(mask: PersonalMask) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {**asdict(mask.facts), "members": len(mask.deltas), "moves": bool(len(mask.flows))}
+
+
+def _sentence(mask: PersonalMask) -> str:
+    facts = mask.facts
+    count = f"a family of {len(mask.deltas)} masks" if len(mask.deltas) > 1 else "one mask"
+    photos = f"{facts.photos} photos" if facts.photos > 1 else "one photo"
+    kind = ", perceptual" if facts.perceptual else ""
+    moves = ", features shifted" if len(mask.flows) else ""
+    return (
+        f"{count} by {escape(facts.method)}, fitted on {photos}; epsilon {facts.epsilon:g}"
+        f"{kind} (no sample by more than {facts.peak:g}){moves}"
+    )

@@ -1,0 +1,103 @@
+"""Photos of one person, and one answer for all of them: where pixels move, and what is added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Generator, Tensor
+
+from bauta.engine.budgets import Budget
+from bauta.engine.flow import GRID, FlowBudget
+from bauta.engine.shared import SharedProblem
+from bauta.faces.frame import render
+from bauta.faces.geometry import warp
+from bauta.faces.moving import move_canvas
+
+
+@dataclass(frozen=True, eq=False)
+class AlbumProblem(SharedProblem):
+    """B photos of one person, one mask in the frame for all of them.
+
+    What a mask adds is meant where a photo allows most; elsewhere, such as on smooth skin under a
+    perceptual budget, each photo gets the share of it that it allows. With a
+    :class:`~bauta.engine.flow.FlowBudget` pixels are moved first, alike in all photos.
+    """
+
+    @property
+    def pixels(self) -> Budget:
+        """The budget of what is added."""
+        return self.budget.pixels if isinstance(self.budget, FlowBudget) else self.budget
+
+    @cached_property
+    def limits(self) -> Tensor:
+        """(1, 1, S, S) largest change where a photo allows most."""
+        reach = self.masks.amax(dim=0, keepdim=True) > 0
+        return self.pixels.peak * reach.to(self.masks.dtype)
+
+    @cached_property
+    def allowed(self) -> Tensor:
+        """(B, 1, S, S) share of the mask that each photo gets, 0 to 1."""
+        return self.pixels.limits(self.canvas, self.faces) / self.pixels.peak
+
+    @cached_property
+    def _grid_maps(self) -> Tensor:
+        """(B, 2, 3) maps from canvas pixels to the points of the flow's grid."""
+        return self.canvas.canvas_to_frame(GRID)
+
+    @cached_property
+    def _share(self) -> Tensor:
+        """(B, 1, C, C) masks on the canvas."""
+        side = self.canvas.images.shape[-1]
+        return warp(self.masks, self.maps, (side, side))
+
+    def parts(self, delta: Tensor) -> tuple[Tensor | None, Tensor]:
+        """(1, 2, G, G) flow in sides of the frame, if any, and (1, 3, S, S) grey levels."""
+        if isinstance(self.budget, FlowBudget):
+            return self.budget.unpack(delta)
+        return None, delta
+
+    def render(self, delta: Tensor) -> Tensor:
+        """(B, 3, C, C) canvases that wear the mask, RGB 0-255."""
+        flow, pixels = self.parts(delta)
+        images, count = self.canvas.images, len(self.canvas)
+        if flow is not None:
+            flows = flow.expand(count, -1, -1, -1)
+            images = move_canvas(self.canvas, flows, self._share, self._grid_maps)
+        added = render(pixels * self.allowed, self.masks, self.maps, images.shape[-1])
+        return (images + added * self.canvas.inside).clamp(0, 255)
+
+    def project(self, delta: Tensor) -> Tensor:
+        """Nearest mask that the budget allows."""
+        flow, pixels = self.parts(delta)
+        return self.budget.project(self._whole(flow, self.colourless(pixels)), self.limits)
+
+    def start(self, share: float, generator: Generator) -> Tensor:
+        """Return a random mask of up to ``share`` of the limits."""
+        noise = 2 * torch.rand(1, 3, self.size, self.size, generator=generator) - 1
+        pixels = noise.to(self.masks) * share * self.pixels.epsilon
+        flow = None
+        if isinstance(self.budget, FlowBudget):
+            moves = 2 * torch.rand(1, 2, GRID, GRID, generator=generator) - 1
+            flow = moves.to(pixels) * share * self.budget.displacement
+        return self.project(self._whole(flow, pixels))
+
+    def _whole(self, flow: Tensor | None, pixels: Tensor) -> Tensor:
+        """Undo :meth:`parts`."""
+        if flow is not None and isinstance(self.budget, FlowBudget):
+            return self.budget.pack(flow, pixels)
+        return pixels
+
+    def some(self, which: Tensor) -> AlbumProblem:
+        """Return the problem of some of the photos, by their (K,) numbers, with the same person."""
+        part = replace(
+            self,
+            canvas=self.canvas[which], masks=self.masks[which], faces=self.faces[which],
+            grey=self.grey[which],
+        )  # fmt: skip
+        # What takes time to compute is taken over instead.
+        for name in ("maps", "allowed", "_grid_maps", "_share"):
+            part.__dict__[name] = getattr(self, name)[which]
+        part.__dict__["limits"] = self.limits
+        return part

@@ -1,0 +1,90 @@
+"""Putting a personal mask on faces: pixels move, then the mask is added where the photo allows."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bauta.engine.budgets import Budget, Linf, Perceptual
+from bauta.faces.face import Face
+from bauta.faces.frame import cut_canvas
+from bauta.faces.regions import region_mask
+from bauta.faces.rendering import move_in_photo, render_into_photo
+from bauta.keys.mask import Facts, PersonalMask
+
+Pixels = NDArray[np.uint8]
+
+
+def budget_of(facts: Facts) -> Budget:
+    """How far the mask may change pixels."""
+    return Perceptual(facts.epsilon) if facts.perceptual else Linf(facts.epsilon)
+
+
+def member_for(mask: PersonalMask, photo: Pixels) -> int:
+    """Which of the family's masks a photo gets: nobody without the secret can tell.
+
+    The same photo always gets the same one, so that two copies of it teach nothing.
+    """
+    digest = hmac.digest(mask.secret, hashlib.sha256(photo.tobytes()).digest(), "sha256")
+    return int.from_bytes(digest[:8], "big") % len(mask.deltas)
+
+
+def put_on(
+    photo: Pixels,
+    faces: Sequence[Face],
+    mask: PersonalMask,
+    *,
+    member: int | None = None,
+    grey: bool = False,
+) -> Pixels:
+    """Put a mask on faces.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        faces: the owner's face, or faces.
+        mask: whose.
+        member: of the family; None: :func:`member_for` the photo.
+        grey: keep the photo without colour.
+
+    Returns:
+        A new photo; where no mask reaches, its samples are the old ones.
+
+    """
+    at = member_for(mask, photo) if member is None else member
+    areas = torch.stack([region_mask(face, (mask.facts.region,)) for face in faces])
+    if len(mask.flows):
+        flow = torch.from_numpy(mask.flows[at : at + 1].astype(np.float32))
+        photo = move_in_photo(photo, faces, flow.expand(len(faces), -1, -1, -1), areas)
+    deltas = additions(photo, faces, mask, at)
+    return render_into_photo(
+        photo, faces, deltas, areas, limit=budget_of(mask.facts).peak, grey=grey
+    )
+
+
+def additions(photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: int) -> Tensor:
+    """(N, 3, S, S) what is added to each face in its frame, in grey levels.
+
+    Args:
+        photo: (H, W, 3) uint8 RGB.
+        faces: N faces in it.
+        mask: whose.
+        member: of the family.
+
+    """
+    delta = torch.from_numpy(mask.deltas[member].astype(np.float32))
+    return delta * allowed(photo, faces, mask.facts)
+
+
+def allowed(photo: Pixels, faces: Sequence[Face], facts: Facts) -> Tensor:
+    """(N, 1, S, S) share of a mask that each face's surroundings take unseen, 0 to 1."""
+    budget = budget_of(facts)
+    ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
+    if not facts.perceptual:
+        return torch.ones_like(ovals)
+    return budget.limits(cut_canvas([photo] * len(faces), faces), ovals) / budget.peak

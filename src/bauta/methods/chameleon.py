@@ -1,0 +1,284 @@
+"""Chameleon: one mask for all photos of a person, which is also the key that takes it off.
+
+Source: K.-H. Chow et al., "Personalized Privacy Protection Mask Against Unauthorized Facial
+Recognition", ECCV 2024, arXiv 2407.13975. Beyond the paper the mask moves pixels before it changes
+them, asks ghosts of the surrogates as well, and comes as a family of masks that lead to different
+strangers, so that two protected photos have less in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from kornia.metrics import ssim
+from torch import Generator, Tensor
+
+from bauta import __version__
+from bauta.engine.album import AlbumProblem
+from bauta.engine.budgets import Budget, Linf, Perceptual
+from bauta.engine.ensemble import Ensemble, distances
+from bauta.engine.flow import FlowBudget
+from bauta.engine.goals import Dodge
+from bauta.engine.loop import IterativeMethod, State, team_gradient
+from bauta.engine.problem import own_embeddings
+from bauta.engine.transforms import NONE
+from bauta.errors import UsageError
+from bauta.faces.face import EYE_DISTANCE, Face
+from bauta.faces.frame import cut_canvas
+from bauta.faces.geometry import warp
+from bauta.faces.regions import region_mask
+from bauta.keys.mask import Facts, PersonalMask
+from bauta.masks.owner import embed_owner
+from bauta.methods.personal import (
+    WITNESSES,
+    PersonalMethod,
+    Pixels,
+    ShareProgress,
+    personal_methods,
+)
+from bauta.recognizers.base import Recognizer
+from bauta.recognizers.zoo import default_surrogates, get_surrogate
+
+#: The paper's rule: lambda halves below this share of the aim, and doubles above the other.
+_LOW, _HIGH = 0.9, 1.1
+#: How far lambda may get from 1, either way.
+_FARTHEST = 128.0
+#: Side of the window that SSIM is taken over (Wang et al. 2004).
+_WINDOW = 11
+
+
+@dataclass(kw_only=True)
+class _Weighed(State):
+    """A state with the weight of what is seen."""
+
+    weight: float = 1.0
+    waiting: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossImage(IterativeMethod):
+    """Cross-image optimisation: every step sees a few of the photos, one answer suits them all.
+
+    Args:
+        batch: photos per step.
+        dssim: structural dissimilarity (1 - SSIM) / 2 of faces that is aimed at: the paper's l.
+            What goes beyond it is penalised by a weight that doubles and halves (the paper's
+            lambda), times ``strictness``.
+        strictness: what a unit of DSSIM costs, in distances at the recognizers' thresholds.
+        rivals: per surrogate, (R, D) embeddings to keep away from besides the person's own.
+        apart: weight of the distance to these.
+
+    """
+
+    batch: int = 4
+    dssim: float = 0.05
+    strictness: float = 10.0
+    rivals: Sequence[Tensor] = ()
+    apart: float = 0.5
+
+    def initial(self, problem: Any, generator: Generator) -> State:
+        """Random start."""
+        plain = super().initial(problem, generator)
+        return _Weighed(plain.delta, plain.velocity, plain.active)
+
+    def gradient(self, problem: Any, state: Any, delta: Tensor, generator: Generator) -> Tensor:
+        """Gradient of the mean loss over a few photos, and of what is seen too much of."""
+        some = problem.some(self._draw(state, len(problem.canvas), generator))
+        with torch.enable_grad():
+            point = delta.detach().requires_grad_(True)
+            images = some.render(point)
+            embeddings = some.ensemble.embed(
+                some.canvas, images, self.diversity, self.views, generator
+            )
+            losses = self.losses(some, embeddings)
+            seen = dissimilarity(some, images)
+            excess = state.weight * self.strictness * (seen - self.dssim).clamp_min(0)
+            whole = team_gradient(some.ensemble, losses, point, retain=True)
+            if excess > 0:
+                # The losses are summed over the photos, so the penalty counts as often.
+                whole = whole + torch.autograd.grad(len(some.canvas) * excess, point)[0]
+        state.weight = reweighed(state.weight, float(seen), self.dssim)
+        return whole
+
+    def losses(self, problem: Any, embeddings: list[Tensor]) -> list[Tensor]:
+        """Minus the distances to the person, and to the rivals if there are some."""
+        losses = super().losses(problem, embeddings)
+        if not self.rivals:
+            return losses
+        rows = zip(losses, embeddings, self.rivals, problem.ensemble.scales, strict=True)
+        return [
+            loss - self.apart * distances(e, rivals[:, None], scale).mean(dim=-1)
+            for loss, e, rivals, scale in rows
+        ]
+
+    def _draw(self, state: _Weighed, count: int, generator: Generator) -> Tensor:
+        """Numbers of the next photos; all have their turn before one comes again."""
+        wanted = min(self.batch, count)
+        if len(state.waiting) < wanted:
+            state.waiting += torch.randperm(count, generator=generator).tolist()
+        drawn, state.waiting = state.waiting[:wanted], state.waiting[wanted:]
+        return torch.tensor(drawn)
+
+
+def reweighed(weight: float, seen: float, aim: float) -> float:
+    """Return the paper's lambda after a step: halved, doubled, or back at 1.
+
+    Args:
+        weight: lambda before.
+        seen: mean DSSIM.
+        aim: the DSSIM that is aimed at.
+
+    """
+    if seen <= _LOW * aim:
+        return max(weight / 2, 1 / _FARTHEST)
+    if seen >= _HIGH * aim:
+        return min(weight * 2, _FARTHEST)
+    return 1.0
+
+
+def dissimilarity(problem: AlbumProblem, images: Tensor) -> Tensor:
+    """Mean DSSIM, (1 - SSIM) / 2, of the faces in (B, 3, C, C) changed canvases. Differentiable."""
+    canvas = problem.canvas
+    side = images.shape[-1]
+    faces = warp(problem.faces, problem.maps, (side, side)) * canvas.inside
+    values = ssim(images, canvas.images, _WINDOW, max_val=255.0)
+    mean = (values * faces).sum() / (3 * faces.sum()).clamp_min(1)
+    return (1 - mean) / 2
+
+
+@personal_methods.register("chameleon")
+@dataclass(kw_only=True)
+class Chameleon(PersonalMethod):
+    """A P3-Mask: fitted once on some photos of a person, worn by all of them.
+
+    Args:
+        epsilon: size of the change in grey levels; see :class:`bauta.settings.Settings`.
+        perceptual: weigh it by what the eye notices.
+        warp: how far pixels may be moved, in percent of the distance between the eyes.
+        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2.
+        members: masks in the family; each photo wears one of them.
+        steps: gradient steps per member.
+        batch: photos per step.
+        surrogates: recognizers to optimise against; empty: those of the preset balanced.
+        region: face region that may change.
+        seed: seed of all randomness but the key's secret.
+        device: where to compute.
+
+    Example:
+        >>> from bauta.methods.chameleon import Chameleon
+        >>> mine = Chameleon().fit(["a.jpg", "b.jpg", "c.jpg"])  # doctest: +SKIP
+        >>> hidden = mine.transform("party.jpg")  # doctest: +SKIP
+        >>> shown = mine.inverse_transform(hidden)  # doctest: +SKIP
+
+    """
+
+    epsilon: float = 8.0
+    perceptual: bool = True
+    warp: float = 2.0
+    dssim: float = 0.05
+    members: int = 3
+    steps: int = 60
+    batch: int = 4
+    surrogates: Sequence[str] = ()
+    region: str = "head"
+    seed: int = 0
+    device: str = "cpu"
+
+    def fit_faces(
+        self,
+        photos: Sequence[Pixels],
+        faces: Sequence[Face],
+        *,
+        progress: ShareProgress | None = None,
+    ) -> PersonalMask:
+        """Fit a family of masks on one face in each photo."""
+        names = list(self.surrogates) or default_surrogates("balanced")
+        team = [get_surrogate(name).to(self.device) for name in names]
+        problem = self.problem(photos, faces, team)
+        answers = self._family(problem, progress)
+        flows, deltas = zip(*(problem.parts(answer) for answer in answers), strict=True)
+        moved = [flow for flow in flows if flow is not None]
+        return PersonalMask(
+            facts=Facts(
+                method="chameleon",
+                epsilon=self.epsilon,
+                perceptual=self.perceptual,
+                region=self.region,
+                surrogates=tuple(names),
+                photos=len(photos),
+                seed=self.seed,
+                bauta=__version__,
+            ),
+            deltas=_half(deltas),
+            **({"flows": _half(moved)} if moved else {}),
+            owner=embed_owner(photos, faces, [get_surrogate(name) for name in WITNESSES]),
+        )
+
+    def budget(self) -> Budget:
+        """How far photos may be changed."""
+        pixels = Perceptual(self.epsilon) if self.perceptual else Linf(self.epsilon)
+        moves = self.warp / 100 * EYE_DISTANCE
+        return FlowBudget(pixels, moves) if moves else pixels
+
+    def problem(
+        self, photos: Sequence[Pixels], faces: Sequence[Face], team: Sequence[Recognizer]
+    ) -> AlbumProblem:
+        """The photos as one optimisation problem."""
+        canvas = cut_canvas(photos, faces).to(self.device)
+        ensemble = Ensemble(team)
+        own = own_embeddings(canvas, ensemble, NONE, 0, Generator())
+        return AlbumProblem(
+            canvas=canvas,
+            masks=self._masks(faces, self.region),
+            faces=self._masks(faces, "face"),
+            ensemble=ensemble,
+            goal=Dodge(),
+            budget=self.budget(),
+            own=own,
+            targets=[],
+            grey=torch.tensor([_grey(photo) for photo in photos], device=self.device),
+            away_from="centre",
+        )
+
+    def _masks(self, faces: Sequence[Face], region: str) -> Tensor:
+        return torch.stack([region_mask(face, (region,)) for face in faces]).to(self.device)
+
+    def _family(self, problem: AlbumProblem, progress: ShareProgress | None) -> list[Tensor]:
+        """One answer after the other, each away from where those before it lead."""
+        if self.members < 1:
+            raise UsageError(f"a family has at least one member, got {self.members}")
+        answers: list[Tensor] = []
+        rivals: list[list[Tensor]] = []
+        for member in range(self.members):
+            method = CrossImage(
+                steps=self.steps, batch=self.batch, dssim=self.dssim, seed=self.seed + member,
+                rivals=[torch.stack(rows) for rows in zip(*rivals, strict=True)],
+            )  # fmt: skip
+
+            def tell(done: int, total: int, member: int = member) -> None:
+                if progress:
+                    progress((member + done / total) / self.members)
+
+            answers.append(method.run(problem, progress=tell))
+            rivals.append(led_to(problem, answers[-1]))
+        return answers
+
+
+@torch.no_grad()
+def led_to(problem: AlbumProblem, answer: Tensor) -> list[Tensor]:
+    """Per surrogate, the (D,) mean embedding of the photos that wear a mask."""
+    images = problem.render(answer)
+    rows = problem.ensemble.embed(problem.canvas, images, NONE, 1, Generator())
+    return [row[:, 0].mean(dim=0) for row in rows]
+
+
+def _half(parts: Sequence[Tensor]) -> Any:
+    return torch.cat(list(parts)).detach().cpu().numpy().astype(np.float16)
+
+
+def _grey(photo: Pixels) -> bool:
+    return all(np.array_equal(photo[..., 0], photo[..., channel]) for channel in (1, 2))
