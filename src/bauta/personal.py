@@ -99,7 +99,7 @@ def fit_mask(
     Args:
         photos: files; other people may be in them too.
         out: the key file.
-        method: "chameleon".
+        method: "chameleon", or "facecloak", which one photo is enough for.
         passphrase: nobody opens the key without it; None leaves it open.
         overwrite: replace an existing key. What wears the old mask keeps it for ever then.
         progress: told the share done.
@@ -231,7 +231,7 @@ def remove_mask(
             f"{source}: no face in it wears this mask, so nothing was written. Use the key that "
             "it was masked with; strong compression or resizing may also have worn the mask off."
         )
-    pixels = take_off(picture.pixels, found, mask)
+    pixels = take_off(picture.pixels, found, mask, grey=picture.grey)
     write_photo(picture, pixels, target, metadata=metadata, overwrite=overwrite)  # type: ignore[arg-type]  # checked there
     return Worn(
         source=source,

@@ -74,6 +74,8 @@ def test_wildcards_add_each_method_once():
         ({"methods": ["pgd", {"name": "fgsm", "label": "pgd"}]}, "labels of their own: pgd"),
         ({"methods": [{"name": "pgd", "steps": 3}]}, "unknown steps"),
         ({"methods": [{"name": "pgd", "warp": 3}]}, "settings of its paper"),
+        ({"methods": [{"name": "chameleon", "epsilon": 3}]}, "chameleon: unknown epsilon"),
+        ({"methods": [{"name": "chameleon", "preset": "fast"}]}, "chameleon: unknown preset"),
         ({"methods": [{"name": "pgd", "surrogates": "dlib"}]}, "surrogates of pgd must be a list"),
         ({"gallery": -1}, "gallery not negative"),
         ({"methods": [{"name": "tip-im", "warp": 30}]}, "warp must be"),

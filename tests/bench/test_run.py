@@ -229,13 +229,17 @@ def test_data_without_the_people(finished: Bench, tmp_path: Path):
         run(replace(finished, data=tmp_path))
 
 
+#: A personal mask of Bauta's, at little effort.
+MINE = {"name": "chameleon", "label": "mine", "steps": 2, "members": 1, "photos": 1}
+
+
 def test_personal_masks(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Fitted on one photo, put on another, searched among the clean ones."""
     split = {"people": ["Collins", "Hopper"], "fitting": 1}
     monkeypatch.setattr(bench_run, "load_split", lambda name: split)
     plan = replace(
         PLAN, name="masks", split="lfw-universal",
-        methods=parse_plan({"name": "x", "methods": ["none", "opom-convex"]}, "x").methods,
+        methods=parse_plan({"name": "x", "methods": ["none", "opom-convex", MINE]}, "x").methods,
     )  # fmt: skip
     bench = replace(finished, plan=plan, store=Store(tmp_path / "masks"))
     run(bench, jobs=1)
@@ -248,6 +252,12 @@ def test_personal_masks(finished: Bench, monkeypatch: pytest.MonkeyPatch, tmp_pa
     clean = read_photo(finished.data / "Hopper" / "2.jpg").pixels
     changed = read_photo(bench.store.photo(contestants(plan)[1], 10)).pixels
     assert 4 <= largest_change(clean, changed) <= 8 + 24
+    mine = read_photo(bench.store.photo(contestants(plan)[2], 10)).pixels
+    assert largest_change(clean, mine) >= 4
+    assert "ssim" in bench.store.read(bench.store.quality(contestants(plan)[2]))["face"]
+    # One tested photo each: there are no two of a person's that could be linked.
+    assert ("mine", "tight-judge", "met_1") in rows
+    assert ("mine", "tight-judge", "linked_1") not in rows
     assert "PSR at top 1" in write_tables(list(rows.values()), *results(bench.store)[:2], {})
     run(replace(bench, plan=replace(plan, adversaries=("bits", "estimate"))), jobs=1)
     changes = {r.change for r in results(bench.store)[2]}

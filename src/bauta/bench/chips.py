@@ -56,6 +56,11 @@ class Chips:
     strangers: Sequence[str]
     faces: Mapping[str, Face]
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What the probes' protected copies are numbered in the store."""
+        return range(len(self.probes))
+
 
 def lay_out(
     source: Path,

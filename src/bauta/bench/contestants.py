@@ -20,9 +20,11 @@ from bauta.faces.face import Face
 from bauta.faces.frame import FRAME_SIZE, cut_canvas
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
+from bauta.masks.wearing import put_on
 from bauta.methods.baselines.advcloak import AdvCloak
 from bauta.methods.baselines.base import Baseline, Setting, baselines
 from bauta.methods.baselines.obscuring import obscurers
+from bauta.methods.personal import personal_methods
 from bauta.optimisation import build_problem, change_photos
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.crops import arcface_crop, loose_crop
@@ -88,6 +90,8 @@ def contestants(plan: Plan) -> list[Contestant]:
 
 def personal(contestant: Contestant) -> bool:
     """Whether it makes one mask per person."""
+    if contestant.entry.personal:
+        return True
     return contestant.kind == "baseline" and bool(baselines[contestant.entry.name].away_from)
 
 
@@ -171,6 +175,8 @@ def protect_album(
     """
     if not personal(contestant):
         return protect(contestant, *tests, means)
+    if contestant.entry.personal:
+        return _by_mask(contestant, fitting, tests, means)
     row = baselines[contestant.entry.name]
     plain = baseline_problem(row, contestant.epsilon, *fitting, means)
     values = {field.name: getattr(plain, field.name) for field in fields(plain)}
@@ -188,6 +194,27 @@ def protect_album(
         )
         for photo, face, mask in zip(*tests, masks, strict=True)
     ]
+
+
+def _by_mask(
+    contestant: Contestant,
+    fitting: tuple[Sequence[Pixels], Sequence[Face]],
+    tests: tuple[Sequence[Pixels], Sequence[Face]],
+    means: Means,
+) -> list[Pixels]:
+    options = dict(contestant.entry.options)
+    count = options.pop("photos", None)
+    estimator = personal_methods[contestant.entry.name]().set_params(
+        epsilon=contestant.epsilon,
+        surrogates=tuple(surrogate.name for surrogate in means.surrogates),
+        seed=means.seed,
+        device=means.device,
+        **options,
+    )
+    mask = estimator.fit_faces(fitting[0][:count], fitting[1][:count])
+    # A key's secret is drawn anew each time; the same photos are to come out of each run.
+    mask = replace(mask, secret=bytes([means.seed % 256]) * len(mask.secret))
+    return [put_on(photo, [face], mask) for photo, face in zip(*tests, strict=True)]
 
 
 def _frame(photo: Pixels, face: Face) -> Tensor:

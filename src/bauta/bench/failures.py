@@ -11,7 +11,7 @@ import numpy as np
 
 from bauta.bench.changes import CLEAN
 from bauta.bench.contestants import Contestant
-from bauta.bench.personal import TESTED
+from bauta.bench.people import TESTED
 from bauta.bench.store import Store
 
 

@@ -17,6 +17,8 @@ from bauta.faces.index import index_faces
 
 #: Parts of the identification protocol whose photos are protected, as their files are named.
 PROBES, SECONDS, POSTS = "", "second", "post"
+#: Photos of each person that a personal mask is tested on, at most.
+TESTED = 10
 
 
 class Pictured(Protocol):
@@ -29,6 +31,10 @@ class Pictured(Protocol):
     @property
     def probes(self) -> Sequence[str]:
         """The photos, relative to it."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What their protected copies are numbered in the store."""
 
     @property
     def faces(self) -> Mapping[str, Face]:
@@ -62,6 +68,11 @@ class People:
     faces: Mapping[str, Face]
     posts: Sequence[str] = ()
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What the probes' protected copies are numbered in the store."""
+        return range(len(self.probes))
+
     def part(self, name: str) -> Sequence[str]:
         """The photos that are protected of one part: :data:`PROBES` and so on."""
         return {PROBES: self.probes, SECONDS: self.seconds, POSTS: self.posts}[name]
@@ -89,6 +100,20 @@ class Albums:
     tests: Sequence[Sequence[str]]
     distractors: Sequence[str]
     faces: Mapping[str, Face]
+
+    @property
+    def probes(self) -> Sequence[str]:
+        """All tested photos, person by person."""
+        return [name for tests in self.tests for name in tests]
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """What their protected copies are numbered in the store."""
+        return [number for index in range(len(self.names)) for number in self.numbers_of(index)]
+
+    def numbers_of(self, index: int) -> range:
+        """The same, of one person."""
+        return range(TESTED * index, TESTED * index + len(self.tests[index]))
 
 
 def load_split(name: str) -> dict[str, Any]:

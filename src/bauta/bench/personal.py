@@ -14,20 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bauta.audit.adversaries import apply_adversary
-from bauta.audit.protocols import first_ranks, ranked
 from bauta.bench.asking import ask_judges
 from bauta.bench.bench import Bench, Progress
 from bauta.bench.changes import ESTIMATE, Change, changes_of
 from bauta.bench.contestants import Contestant, contestants
-from bauta.bench.people import Albums, universal
+from bauta.bench.people import TESTED, Albums, universal
 from bauta.bench.protecting import Batch, Given, Shown, found_anew, protect_batches
 from bauta.bench.unmasking import estimate_mask, unmask
 from bauta.media import read_photo
-from bauta.recognizers.base import Judge
+from bauta.recognizers.base import Judge, similarity_matrix
 from bauta.recognizers.embeddings import embed_photos
 
-#: Photos of each person that a mask is tested on, at most.
-TESTED = 10
 #: (M, D) embeddings of a gallery, and whose they are.
 _Shelf = tuple[NDArray[np.floating], list[str]]
 
@@ -41,7 +38,7 @@ def run_personal(bench: Bench, split: Mapping[str, Any], jobs: int, progress: Pr
     )  # fmt: skip
     entries = contestants(bench.plan)
     batches = [
-        Batch(contestant=entry, names=tests, numbers=_numbers(albums, index), fitting=fitting)
+        Batch(contestant=entry, names=tests, numbers=albums.numbers_of(index), fitting=fitting)
         for entry in entries
         for index, (tests, fitting) in enumerate(zip(albums.tests, albums.fitting, strict=True))
     ]
@@ -57,13 +54,16 @@ class AlbumSearch:
     Attributes:
         bench: the run.
         albums: its people.
-        measured: nothing.
 
     """
 
     bench: Bench
     albums: Albums
-    measured: None = None
+
+    @property
+    def measured(self) -> Albums:
+        """All tested photos."""
+        return self.albums
 
     def clean(self, judge: Judge, progress: Progress) -> _Shelf:
         """The gallery: one photo of each person, and everybody else's."""
@@ -74,20 +74,15 @@ class AlbumSearch:
         return _shown(self.bench, self.albums, contestant, change)
 
     def answer(self, judge: Judge, clean: _Shelf, shown: list[Shown]) -> dict[str, Any]:
-        """Ranks on unseen photos."""
+        """Ranks and similarities of unseen photos."""
         return {"U": _outcome(judge, clean, self.albums, shown)}
-
-
-def _numbers(albums: Albums, index: int) -> range:
-    """What the files of a person's tests are numbered."""
-    return range(TESTED * index, TESTED * index + len(albums.tests[index]))
 
 
 def _shown(bench: Bench, albums: Albums, contestant: Contestant, change: Change) -> list[Shown]:
     """Each person's protected photos after what an adversary does."""
     out = []
     for index, tests in enumerate(albums.tests):
-        files = [bench.store.photo(contestant, number) for number in _numbers(albums, index)]
+        files = [bench.store.photo(contestant, number) for number in albums.numbers_of(index)]
         photos = [read_photo(file).pixels for file in files]
         where = [albums.faces[name] for name in tests]
         if change.adversary == ESTIMATE:
@@ -114,11 +109,50 @@ def _outcome(
     shelf: _Shelf,
     albums: Albums,
     shown: Sequence[Shown],
-) -> dict[str, list[int]]:
-    """Rank of each tested photo's person in the gallery."""
-    out: dict[str, list[int]] = {"own_rank": [], "person": []}
+) -> dict[str, list[float]]:
+    """What a judge makes of the tested photos: see :func:`_compared`, and whose each value is."""
+    out: dict[str, list[float]] = {}
+    clean, owners = shelf[0], np.asarray(shelf[1])
     for index, (who, some) in enumerate(zip(albums.names, shown, strict=True)):
-        rows = ranked(judge.embed(*some), *shelf)
-        out["own_rank"] += first_ranks(rows, [[who]] * len(rows)).tolist()
-        out["person"] += [index] * len(rows)
+        own, others = clean[owners == who], clean[owners != who]
+        for key, values in _compared(judge.embed(*some), own, others).items():
+            out.setdefault(key, []).extend(values)
+            out.setdefault(f"{key}_of", []).extend([index] * len(values))
     return out
+
+
+def _compared(
+    posts: NDArray[np.floating], own: NDArray[np.floating], others: NDArray[np.floating]
+) -> dict[str, list[float]]:
+    """Ranks and similarities of one person's photos that wear a mask.
+
+    Args:
+        posts: (N, D) embeddings of these.
+        own: (1, D) embedding of the clean photo.
+        others: (M, D) embeddings of everybody else's photos.
+
+    Returns:
+        "own_rank": where each post finds the clean photo among the others (scenario A);
+        "met_rank": where the clean photo finds a first post among the others (B); "kin_rank":
+        where each post finds another of them (C); "own_similarity", and "pair_similarity" of each
+        two posts.
+
+    """
+    to_own, to_others = similarity_matrix(posts, own)[:, 0], similarity_matrix(posts, others)
+    among = similarity_matrix(posts, posts)
+    pairs = among[np.triu_indices(len(posts), 1)]
+    np.fill_diagonal(among, -np.inf)
+    met = similarity_matrix(own, others)[0]
+    return {
+        "own_rank": _ranks(to_own, to_others),
+        "met_rank": _ranks(to_own.max(keepdims=True), met[None]),
+        "kin_rank": _ranks(among.max(axis=1), to_others) if len(posts) > 1 else [],
+        "own_similarity": to_own.tolist(),
+        "pair_similarity": pairs.tolist(),
+    }
+
+
+def _ranks(wanted: NDArray[np.floating], others: NDArray[np.floating]) -> list[float]:
+    """Rank, from 1, of each of (N,) similarities among (N, M) others."""
+    ranks: list[float] = (1 + (others >= wanted[:, None]).sum(axis=1)).tolist()
+    return ranks

@@ -15,6 +15,7 @@ from bauta.bench.changes import adversary_names
 from bauta.errors import UsageError
 from bauta.methods.baselines.base import baselines
 from bauta.methods.baselines.obscuring import obscurers
+from bauta.methods.personal import personal_methods
 from bauta.methods.registry import methods
 from bauta.named import names_of, read_named
 from bauta.settings import Settings
@@ -60,15 +61,21 @@ class Entry:
         if self.name not in method_names():
             # The registry of methods knows the nearest names of its own kind alone.
             raise UsageError(f"unknown method {self.name!r}: use {', '.join(method_names())}")
-        unknown = sorted(set(self.options) - _OPTIONS)
+        known = personal_options(self.name) if self.personal else _OPTIONS
+        unknown = sorted(set(self.options) - known)
         if unknown:
             raise UsageError(f"method {self.name}: unknown {', '.join(unknown)}")
-        if self.options and self.name not in methods.names():
+        if self.options and self.name not in (*methods.names(), *personal_methods.names()):
             raise UsageError(f"method {self.name} has the settings of its paper, and takes none")
         if self.options.get("spare") and self.surrogates:
             raise UsageError(f"method {self.name}: spare goes with the default surrogates")
         if self.name in methods.names():
             Settings(method=self.name, **self.options)
+
+    @property
+    def personal(self) -> bool:
+        """Whether it is one of Bauta's personal masks."""
+        return self.name in personal_methods.names()
 
     @property
     def title(self) -> str:
@@ -178,9 +185,20 @@ def _hash(data: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def personal_options(name: str) -> set[str]:
+    """What may be chosen of a personal mask: its parameters, and how many "photos" it is fitted on.
+
+    The rest the plan says for all methods.
+    """
+    parameters = personal_methods[name]().get_params()
+    return {*parameters, "photos"} - {"epsilon", "surrogates", "seed", "device"}
+
+
 def method_names() -> list[str]:
     """Names of all that can be compared."""
-    return sorted({*methods.names(), *baselines.names(), *obscurers.names()})
+    return sorted(
+        {*methods.names(), *personal_methods.names(), *baselines.names(), *obscurers.names()}
+    )
 
 
 def read_plan(name: str | Path) -> Plan:

@@ -37,7 +37,7 @@ def quality(bench: Bench, people: Pictured, contestant: Contestant) -> dict[str,
     """
     rows: dict[str, list[dict[str, float]]] = {"photo": [], "face": []}
     before, after = [], []
-    for index, name in enumerate(people.probes):
+    for index, name in zip(people.numbers, people.probes, strict=True):
         clean = read_photo(people.root / name).pixels
         changed = read_photo(bench.store.photo(contestant, index)).pixels
         rows["photo"].append({**_compared(clean, changed), "ms_ssim": ms_ssim(clean, changed)})
@@ -82,7 +82,7 @@ def _vector(face: NDArray[np.uint8]) -> torch.Tensor:
 
 def _seconds(bench: Bench, people: Pictured, contestant: Contestant) -> float:
     """Mean time per face, over all batches."""
-    files = [bench.store.seconds_file(contestant, i) for i in range(len(people.probes))]
+    files = [bench.store.seconds_file(contestant, number) for number in people.numbers]
     rows = [json.loads(file.read_text("utf-8")) for file in files if file.is_file()]
     total, faces = (sum(float(row[key]) for row in rows) for key in ("seconds", "photos"))
     return round(total / faces, 4)

@@ -28,6 +28,9 @@ MEASURES: Mapping[str, str] = {
     "psr_1": "PSR at top 1: the person is not the first found, on photos new to the mask",
     "psr_5": "PSR at top 5",
     "psr_10": "PSR at top 10",
+    "met_1": "scenario B: a clean photo does not find the person's masked posts first",
+    "apart_1": "scenario C: a masked post does not find another of the person's first",
+    "linked_1": "pairs of a person's masked posts that match at FAR 1 %; strangers: 1 %",
     "hidden_1": "hidden at FAR 1 %: below the threshold beside another picture of the face",
     "hidden_01": "hidden at FAR 0.1 %",
     "likeness": "similarity x 100 to another, clean picture of the face",
@@ -87,7 +90,7 @@ def rows_of(
         if scenario == "D":
             hits = _verified(judge, values)
         else:
-            hits = _personal(values) if scenario == "U" else _identified(values)
+            hits = _personal(judge, values) if scenario == "U" else _identified(values)
         for measure, hit in hits.items():
             yield rate(contestant, judge, role, scenario, change, measure, 100.0 * hit)
 
@@ -127,13 +130,26 @@ def _identified(values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]
     }  # fmt: skip
 
 
-def _personal(values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]]:
-    """Share of each person's tested photos, so that nobody with many outweighs the others."""
-    ranks, people = np.asarray(values["own_rank"]), np.asarray(values["person"])
-    out = {}
-    for n in (1, 5, 10):
-        shares = [float((ranks[people == who] > n).mean()) for who in np.unique(people)]
-        out[f"psr_{n}"] = np.array(shares)
+def _personal(judge: str, values: Mapping[str, Sequence[float]]) -> dict[str, NDArray[Any]]:
+    """Each person's share, so that nobody with many photos outweighs the others."""
+
+    def share(key: str, hits: NDArray[np.bool_]) -> NDArray[Any]:
+        people = np.asarray(values[f"{key}_of"])
+        return np.array([hits[people == who].mean() for who in np.unique(people)])
+
+    rows = {key: np.asarray(values[key]) for key in values if not key.endswith("_of")}
+    out = {f"psr_{n}": share("own_rank", rows["own_rank"] > n) for n in (1, 5, 10)}
+    out["met_1"] = share("met_rank", rows["met_rank"] > 1)
+    # Who has one tested photo has no two of them.
+    if len(rows["kin_rank"]):
+        out["apart_1"] = share("kin_rank", rows["kin_rank"] > 1)
+    table = thresholds_of(judge)
+    # A recognizer that was never evaluated has no threshold to be above.
+    if "far-1%" in table:
+        at = table["far-1%"].similarity
+        out["dodge_1"] = share("own_similarity", rows["own_similarity"] < at)
+        if len(rows["pair_similarity"]):
+            out["linked_1"] = share("pair_similarity", rows["pair_similarity"] >= at)
     return out
 
 

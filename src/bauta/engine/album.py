@@ -23,7 +23,14 @@ class AlbumProblem(SharedProblem):
     What a mask adds is meant where a photo allows most; elsewhere, such as on smooth skin under a
     perceptual budget, each photo gets the share of it that it allows. With a
     :class:`~bauta.engine.flow.FlowBudget` pixels are moved first, alike in all photos.
+
+    Attributes:
+        chroma: share of the mask's colour that every projection keeps. Below 1 the mask becomes one
+            of light and shadow, which skin shows anyway, and less of green and purple.
+
     """
+
+    chroma: float = 1.0
 
     @property
     def pixels(self) -> Budget:
@@ -71,7 +78,13 @@ class AlbumProblem(SharedProblem):
     def project(self, delta: Tensor) -> Tensor:
         """Nearest mask that the budget allows."""
         flow, pixels = self.parts(delta)
-        return self.budget.project(self._whole(flow, self.colourless(pixels)), self.limits)
+        return self.budget.project(self._whole(flow, self._paler(pixels)), self.limits)
+
+    def _paler(self, pixels: Tensor) -> Tensor:
+        if self.grey.all():
+            return self.colourless(pixels)
+        light = pixels.mean(dim=1, keepdim=True)
+        return light + self.chroma * (pixels - light)
 
     def start(self, share: float, generator: Generator) -> Tensor:
         """Return a random mask of up to ``share`` of the limits."""
@@ -90,7 +103,10 @@ class AlbumProblem(SharedProblem):
         return pixels
 
     def some(self, which: Tensor) -> AlbumProblem:
-        """Return the problem of some of the photos, by their (K,) numbers, with the same person."""
+        """Return the problem of some of the photos, by their (K,) numbers, with the same person.
+
+        Who the person is still comes from all photos, which is why ``away_from`` cannot be "photo".
+        """
         part = replace(
             self,
             canvas=self.canvas[which], masks=self.masks[which], faces=self.faces[which],

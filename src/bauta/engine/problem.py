@@ -86,15 +86,17 @@ class Problem:
 
     def distances(self, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Distances of (B, V, D) embeddings: (B, V) to oneself and (B, V, K) to the targets."""
-        scales = self.ensemble.scales
-        own = [distances(e, r, s) for e, r, s in zip(embeddings, self.own, scales, strict=True)]
+        rows = zip(embeddings, self.own, self.ensemble.scales, strict=True)
+        own = [distances(e, own, scale) for e, own, scale in rows]
+        return own, self.target_distances(embeddings)
+
+    def target_distances(self, embeddings: Sequence[Tensor]) -> list[Tensor] | None:
+        """(B, V, K) distances of (B, V, D) embeddings to the targets, if there are some."""
         if not self.targets:
-            return own, None
+            return None
         shared = [targets[:, None] for targets in self.targets]
-        to_targets = [
-            distances(e, t, s) for e, t, s in zip(embeddings, shared, scales, strict=True)
-        ]
-        return own, to_targets
+        rows = zip(embeddings, shared, self.ensemble.scales, strict=True)
+        return [distances(e, targets, scale) for e, targets, scale in rows]
 
 
 @torch.no_grad()

@@ -58,9 +58,9 @@ class SharedProblem(Problem):
 
     def distances(self, embeddings: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor] | None]:
         """Distances of (B, V, D) embeddings: (B, V) to the subspace, (B, V, K) to the targets."""
-        _, to_targets = super().distances(embeddings)
         rows = zip(embeddings, self.own, self.ensemble.scales, strict=True)
-        return [self._own_distance(e, own) / scale for e, own, scale in rows], to_targets
+        away = [self._own_distance(e, own) / scale for e, own, scale in rows]
+        return away, self.target_distances(embeddings)
 
     def _own_distance(self, embeddings: Tensor, own: Tensor) -> Tensor:
         if self.away_from == "photos":

@@ -20,8 +20,10 @@ from bauta.keys.sealing import is_sealed, seal, unseal
 
 _KIND = "mask"
 _SECRET = 32
-#: Largest change that a key may ask for, in grey levels, most members of a family, and its sides.
-_MOST, _MEMBERS, _SIDES = 64.0, 64, (16, 512)
+#: Largest change that a key may ask for, in grey levels, and most members of a family.
+MAX_EPSILON, MAX_MEMBERS = 64.0, 64
+#: Sides of a mask, and by what share a half float is rounded at most.
+_SIDES, _ROUNDED = (16, 512), 2.0**-11
 #: Points of a flow along a side, at most, and how far one may lead, in sides of the frame.
 _GRID, _MOVE = 64, 0.05
 #: Flows of masks that move nothing.
@@ -91,15 +93,17 @@ class PersonalMask:
 
         """
         shape, facts = self.deltas.shape, self.facts
-        if not 0 < facts.epsilon <= _MOST:
-            raise KeyFileError(f"a mask changes at most {_MOST:g} grey levels, got {facts.epsilon}")
+        if not 0 < facts.epsilon <= MAX_EPSILON:
+            raise KeyFileError(
+                f"a mask changes at most {MAX_EPSILON:g} grey levels, got {facts.epsilon}"
+            )
         square = len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3]
-        if not square or not 1 <= shape[0] <= _MEMBERS:
-            raise KeyFileError(f"a mask is (1 to {_MEMBERS}, 3, S, S), got {shape}")
+        if not square or not 1 <= shape[0] <= MAX_MEMBERS:
+            raise KeyFileError(f"a mask is (1 to {MAX_MEMBERS}, 3, S, S), got {shape}")
         if not _SIDES[0] <= shape[2] <= _SIDES[1]:
             raise KeyFileError(f"a mask has {_SIDES[0]} to {_SIDES[1]} pixels a side: {shape[2]}")
         values = self.deltas.astype(np.float32)
-        if not np.isfinite(values).all() or np.abs(values).max() > facts.peak + 1e-2:
+        if not np.isfinite(values).all() or np.abs(values).max() > facts.peak * (1 + _ROUNDED):
             raise KeyFileError(f"the mask changes more than its {facts.peak:g} grey levels")
         self._check_flows()
         if len(self.secret) != _SECRET:

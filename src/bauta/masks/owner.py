@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bauta.errors import UsageError
 from bauta.faces.face import Face
+from bauta.faces.frame import Canvas, cut_canvas
 from bauta.recognizers.base import Recognizer, similarity_matrix
 from bauta.recognizers.zoo import get_surrogate
 
@@ -52,15 +54,19 @@ def likeness(photo: Pixels, faces: Sequence[Face], owner: Owner) -> NDArray[np.f
     """
     if not owner:
         raise UsageError("this key does not say who its owner is: choose --faces all")
-    rows = [_likeness(get_surrogate(name), photo, faces, known) for name, known in owner.items()]
+    # Cutting faces out of large photos takes as long as looking at them, so it is done once.
+    canvas = cut_canvas([photo] * len(faces), faces)
+    rows = [_likeness(get_surrogate(name), canvas, known) for name, known in owner.items()]
     mean: NDArray[np.float64] = np.mean(rows, axis=0)
     return mean
 
 
+@torch.no_grad()
 def _likeness(
-    recognizer: Recognizer, photo: Pixels, faces: Sequence[Face], known: NDArray[np.float16]
+    recognizer: Recognizer, canvas: Canvas, known: NDArray[np.float16]
 ) -> NDArray[np.float64]:
-    rows = recognizer.embed([photo] * len(faces), faces)
+    crops = recognizer.crop.take(canvas, canvas.images).round()
+    rows = recognizer.embed_crops(crops.to(recognizer.device)).cpu().numpy()
     nearest = similarity_matrix(rows, known).max(axis=1)
     away: NDArray[np.float64] = (nearest - recognizer.threshold) / (1 - recognizer.threshold)
     return away

@@ -18,12 +18,11 @@ from torch import Tensor
 
 from bauta.faces.face import Face
 from bauta.faces.frame import FRAME_SIZE, cut_canvas
-from bauta.faces.geometry import apply, compose, invert, warp
+from bauta.faces.geometry import apply, compose, compose_maps, invert, unit_to_pixels, warp
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import PersonalMask
 from bauta.masks.wearing import additions, allowed
-from bauta.recognizers.crops import loose_crop
 
 Pixels = NDArray[np.uint8]
 
@@ -82,32 +81,35 @@ def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[
     return out
 
 
-def take_off(photo: Pixels, found: Sequence[Found], mask: PersonalMask) -> Pixels:
+def take_off(
+    photo: Pixels, found: Sequence[Found], mask: PersonalMask, *, grey: bool = False
+) -> Pixels:
     """Subtract a mask from the faces that wear it, and move pixels back.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         found: from :func:`find_mask`.
         mask: whose.
+        grey: the photo has no colour, and was given none by :func:`bauta.masks.wearing.put_on`.
 
     Returns:
         A new photo.
 
     """
     for one in found:
-        photo = _subtracted(photo, one, mask)
+        photo = _subtracted(photo, one, mask, grey)
         if len(mask.flows):
             photo = _moved_back(photo, one, mask)
     return photo
 
 
-def _subtracted(photo: Pixels, one: Found, mask: PersonalMask) -> Pixels:
+def _subtracted(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pixels:
     area = region_mask(one.face, (mask.facts.region,))[None]
     out = photo
     for _ in range(_REFINED if mask.facts.perceptual else 1):
         # What was allowed is known by the photo without the mask, which is being looked for.
         deltas = additions(out, [one.face], mask, one.member)
-        out = render_into_photo(photo, [one.face], -deltas, area, limit=mask.facts.peak)
+        out = render_into_photo(photo, [one.face], -deltas, area, limit=mask.facts.peak, grey=grey)
     return out
 
 
@@ -144,7 +146,9 @@ def _score(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> float:
 def _details(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> tuple[Tensor, Tensor]:
     """(1, 3, S, S) fine details of a face, weighted, and those of the mask as it is worn."""
     canvas = cut_canvas([photo], [face])
-    frame = loose_crop(FRAME_SIZE).take(canvas, canvas.images)
+    to_unit = torch.from_numpy(invert(unit_to_pixels(FRAME_SIZE)))[None].to(canvas.images)
+    maps = compose_maps(canvas.frame_to_canvas, to_unit)
+    frame = warp(canvas.images, maps, (FRAME_SIZE, FRAME_SIZE))
     area = region_mask(face, (mask.facts.region,))[None]
     delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))
     worn = delta * allowed(photo, [face], mask.facts) * area

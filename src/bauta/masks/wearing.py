@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Sequence
 
@@ -19,6 +18,8 @@ from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import Facts, PersonalMask
 
 Pixels = NDArray[np.uint8]
+#: Rows of a photo between two that are looked at to tell it from others.
+_ROWS = 16
 
 
 def budget_of(facts: Facts) -> Budget:
@@ -31,8 +32,14 @@ def member_for(mask: PersonalMask, photo: Pixels) -> int:
 
     The same photo always gets the same one, so that two copies of it teach nothing.
     """
-    digest = hmac.digest(mask.secret, hashlib.sha256(photo.tobytes()).digest(), "sha256")
+    # Every 16th row says which photo it is as well as all of them, which take as long as the mask.
+    digest = hmac.digest(mask.secret, photo[::_ROWS].tobytes(), "sha256")
     return int.from_bytes(digest[:8], "big") % len(mask.deltas)
+
+
+def is_grey(photo: Pixels) -> bool:
+    """Whether a photo has no colour."""
+    return all(np.array_equal(photo[..., 0], photo[..., channel]) for channel in (1, 2))
 
 
 def put_on(
