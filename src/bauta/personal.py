@@ -116,7 +116,8 @@ def fit_mask(
     check_target(target, overwrite=overwrite, protect=photos)
     estimator = _estimator(method, options)
     mask = estimator.fit(list(photos), progress=progress).mask_
-    atomic_write(target, mask.to_bytes(passphrase), overwrite=overwrite, protect=photos)
+    key = mask.to_bytes(passphrase)
+    atomic_write(target, key, overwrite=overwrite, protect=photos, secret=True)
     return mask
 
 

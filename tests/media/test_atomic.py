@@ -33,6 +33,14 @@ def test_writes_and_refuses_to_replace(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="other systems know no such permissions")
+def test_secrets_are_their_owners_alone(tmp_path):
+    for secret in (False, True):
+        path = tmp_path / f"{secret}.key"
+        atomic_write(path, b"key", secret=secret)
+        assert bool(path.stat().st_mode & 0o077) is not secret
+
+
 @pytest.mark.parametrize("step", ["fsync", "link", "replace", "write"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
 def test_a_failure_in_the_middle_leaves_the_old_state(step, error, tmp_path, monkeypatch):

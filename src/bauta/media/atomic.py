@@ -15,6 +15,7 @@ def atomic_write(
     *,
     overwrite: bool = False,
     protect: Iterable[str | os.PathLike[str]] = (),
+    secret: bool = False,
 ) -> None:
     """Write ``data`` to ``path`` so that a reader sees the old file or the whole new one.
 
@@ -28,6 +29,7 @@ def atomic_write(
         overwrite: replace an existing file.
         protect: files that may never be replaced, whatever ``overwrite`` says, under any of
             their names (symbolic links and hard links included).
+        secret: let nobody but the file's owner read it (0600), where the system knows owners.
 
     Raises:
         OutputExistsError: ``path`` exists and ``overwrite`` is false, or it is protected.
@@ -38,7 +40,7 @@ def atomic_write(
     check_target(target, overwrite=overwrite, protect=protect)
     temporary = target.parent / f".bauta-{secrets.token_hex(8)}.tmp"
     try:
-        _write_new(temporary, data)
+        _write_new(temporary, data, 0o600 if secret else 0o666)
         _publish(temporary, target, overwrite)
         _sync_folder(target.parent)
     except (OSError, ValueError) as error:
@@ -88,10 +90,10 @@ def _same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def _write_new(path: Path, data: bytes, mode: int) -> None:
     # Not mkstemp: its files are 0600, and reading the umask to undo that is not thread-safe.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    with os.fdopen(os.open(path, flags, 0o666), "wb") as file:
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
