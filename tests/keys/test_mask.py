@@ -48,6 +48,13 @@ def test_a_mask_comes_back(mask: PersonalMask, tmp_path: Path, passphrase: str |
     np.testing.assert_array_equal(again.owner["tight-ms1m"], mask.owner["tight-ms1m"])
 
 
+@pytest.mark.parametrize("epsilon", [0.7, 8.0, 20.305, 40.61, 63.99])
+def test_limits_that_half_floats_round_up_are_kept(epsilon: float):
+    full = np.full((1, 3, 16, 16), epsilon).astype(np.float16)
+    mask = PersonalMask(facts=replace(FACTS, epsilon=epsilon), deltas=full)
+    np.testing.assert_array_equal(mask_from_bytes(mask.to_bytes()).deltas, full)
+
+
 def test_secrets_differ_and_are_not_shown(mask: PersonalMask):
     other = PersonalMask(facts=FACTS, deltas=deltas())
     assert other.secret != mask.secret

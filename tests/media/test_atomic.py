@@ -90,8 +90,8 @@ def test_a_name_taken_meanwhile_is_not_replaced(tmp_path, monkeypatch):
     path = tmp_path / "a"
     real = atomic._write_new
 
-    def slow(temporary, data):
-        real(temporary, data)
+    def slow(temporary, data, mode):
+        real(temporary, data, mode)
         path.write_bytes(b"someone else")
 
     monkeypatch.setattr(atomic, "_write_new", slow)

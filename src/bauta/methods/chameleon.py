@@ -31,8 +31,9 @@ from bauta.faces.face import EYE_DISTANCE, Face
 from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import warp
 from bauta.faces.regions import region_mask
-from bauta.keys.mask import Facts, PersonalMask
+from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, Facts, PersonalMask
 from bauta.masks.owner import embed_owner
+from bauta.masks.wearing import is_grey
 from bauta.methods.personal import (
     WITNESSES,
     PersonalMethod,
@@ -52,7 +53,7 @@ _WINDOW = 11
 
 
 @dataclass(kw_only=True)
-class _Weighed(State):
+class Weighed(State):
     """A state with the weight of what is seen."""
 
     weight: float = 1.0
@@ -83,7 +84,7 @@ class CrossImage(IterativeMethod):
     def initial(self, problem: Any, generator: Generator) -> State:
         """Random start."""
         plain = super().initial(problem, generator)
-        return _Weighed(plain.delta, plain.velocity, plain.active)
+        return Weighed(plain.delta, plain.velocity, plain.active)
 
     def gradient(self, problem: Any, state: Any, delta: Tensor, generator: Generator) -> Tensor:
         """Gradient of the mean loss over a few photos, and of what is seen too much of."""
@@ -115,7 +116,7 @@ class CrossImage(IterativeMethod):
             for loss, e, rivals, scale in rows
         ]
 
-    def _draw(self, state: _Weighed, count: int, generator: Generator) -> Tensor:
+    def _draw(self, state: Weighed, count: int, generator: Generator) -> Tensor:
         """Numbers of the next photos; all have their turn before one comes again."""
         wanted = min(self.batch, count)
         if len(state.waiting) < wanted:
@@ -160,6 +161,7 @@ class Chameleon(PersonalMethod):
         perceptual: weigh it by what the eye notices.
         warp: how far pixels may be moved, in percent of the distance between the eyes.
         dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2.
+        chroma: share of the mask's colour that is kept at every step.
         members: masks in the family; each photo wears one of them.
         steps: gradient steps per member.
         batch: photos per step.
@@ -176,10 +178,11 @@ class Chameleon(PersonalMethod):
 
     """
 
-    epsilon: float = 8.0
+    epsilon: float = 10.0
     perceptual: bool = True
     warp: float = 2.0
     dssim: float = 0.05
+    chroma: float = 0.9
     members: int = 3
     steps: int = 60
     batch: int = 4
@@ -220,7 +223,13 @@ class Chameleon(PersonalMethod):
 
     def budget(self) -> Budget:
         """How far photos may be changed."""
+        if not 0 < self.epsilon <= MAX_EPSILON:
+            raise UsageError(
+                f"epsilon must be above 0 and at most {MAX_EPSILON:g}, got {self.epsilon}"
+            )
         pixels = Perceptual(self.epsilon) if self.perceptual else Linf(self.epsilon)
+        if not 0 <= self.warp <= 10:
+            raise UsageError(f"warp must be between 0 and 10 percent, got {self.warp}")
         moves = self.warp / 100 * EYE_DISTANCE
         return FlowBudget(pixels, moves) if moves else pixels
 
@@ -240,30 +249,41 @@ class Chameleon(PersonalMethod):
             budget=self.budget(),
             own=own,
             targets=[],
-            grey=torch.tensor([_grey(photo) for photo in photos], device=self.device),
+            grey=torch.tensor([is_grey(photo) for photo in photos], device=self.device),
             away_from="centre",
+            chroma=self.chroma,
         )
+
+    def method(self, member: int, rivals: Sequence[Tensor]) -> CrossImage:
+        """What a member of the family is optimised by.
+
+        Args:
+            member: its number, from 0.
+            rivals: per surrogate, (R, D) embeddings that the members before it lead to.
+
+        """
+        return CrossImage(
+            steps=self.steps, batch=self.batch, dssim=self.dssim, seed=self.seed + member,
+            rivals=rivals,
+        )  # fmt: skip
 
     def _masks(self, faces: Sequence[Face], region: str) -> Tensor:
         return torch.stack([region_mask(face, (region,)) for face in faces]).to(self.device)
 
     def _family(self, problem: AlbumProblem, progress: ShareProgress | None) -> list[Tensor]:
         """One answer after the other, each away from where those before it lead."""
-        if self.members < 1:
-            raise UsageError(f"a family has at least one member, got {self.members}")
+        if not 1 <= self.members <= MAX_MEMBERS:
+            raise UsageError(f"a family has 1 to {MAX_MEMBERS} members, got {self.members}")
         answers: list[Tensor] = []
         rivals: list[list[Tensor]] = []
         for member in range(self.members):
-            method = CrossImage(
-                steps=self.steps, batch=self.batch, dssim=self.dssim, seed=self.seed + member,
-                rivals=[torch.stack(rows) for rows in zip(*rivals, strict=True)],
-            )  # fmt: skip
+            known = [torch.stack(rows) for rows in zip(*rivals, strict=True)]
 
             def tell(done: int, total: int, member: int = member) -> None:
                 if progress:
                     progress((member + done / total) / self.members)
 
-            answers.append(method.run(problem, progress=tell))
+            answers.append(self.method(member, known).run(problem, progress=tell))
             rivals.append(led_to(problem, answers[-1]))
         return answers
 
@@ -278,7 +298,3 @@ def led_to(problem: AlbumProblem, answer: Tensor) -> list[Tensor]:
 
 def _half(parts: Sequence[Tensor]) -> Any:
     return torch.cat(list(parts)).detach().cpu().numpy().astype(np.float16)
-
-
-def _grey(photo: Pixels) -> bool:
-    return all(np.array_equal(photo[..., 0], photo[..., channel]) for channel in (1, 2))
