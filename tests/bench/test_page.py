@@ -259,7 +259,7 @@ def test_failures_of_personal_masks(tmp_path: Path):
     """The second photo of the second person is file 11, however many the first one has."""
     store = crafted(tmp_path / "small")
     one = contestants(results(store)[0])[2]
-    outcome = {"U": {"own_rank": [5, 5, 5, 5, 1], "person": [0, 0, 0, 1, 1]}}
+    outcome = {"U": {"own_rank": [5, 5, 5, 5, 1], "own_rank_of": [0, 0, 0, 1, 1]}}
     for judge in JUDGES:
         store.write(store.outcome(one, judge, "clean"), outcome)
     failures = failures_of(store, one, JUDGES)

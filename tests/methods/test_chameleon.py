@@ -396,9 +396,6 @@ def test_photos_get_members_by_their_content(fitted, portrait, portrait_face):
     assert found.member == at
 
 
-@pytest.mark.xfail(
-    strict=True, reason="masks that move pixels copy edges of the face, which look like them"
-)
 def test_bare_photos_of_the_owner_wear_nothing(fitted, portrait, album):
     for photo in (portrait, *album):
         assert find_mask(photo, find_faces(photo), fitted.mask_) == []

@@ -87,9 +87,10 @@ def failures_of(store: Store, contestant: Contestant, judges: Mapping[str, str])
 
 
 def _similarities(outcome: Mapping[str, Any]) -> list[float]:
-    """To another photo of the same person; personal masks are not compared one to one."""
-    if "D" in outcome:
-        return list(outcome["D"]["own_similarity"])
+    """To another photo of the same person."""
+    for scenario in ("D", "U"):
+        if "own_similarity" in outcome.get(scenario, {}):
+            return list(outcome[scenario]["own_similarity"])
     return [0.0] * len(_numbers(outcome))
 
 
@@ -99,7 +100,7 @@ def _numbers(outcome: Mapping[str, Any]) -> list[int]:
         return list(range(len(outcome["A"]["own_rank"])))
     seen: Counter[int] = Counter()
     out = []
-    for person in outcome["U"]["person"]:
+    for person in outcome["U"]["own_rank_of"]:
         out.append(TESTED * person + seen[person])
         seen[person] += 1
     return out

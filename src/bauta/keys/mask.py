@@ -44,6 +44,8 @@ class Facts:
         region: of the face that it changes.
         surrogates: recognizers that it was fitted against.
         photos: how many photos of the person it was fitted on.
+        bare: largest share of the mask that was seen in photos that do not wear it; see
+            :func:`bauta.masks.removal.bare_share`.
         seed: of all randomness but the secret's.
         bauta: version that wrote it.
 
@@ -55,6 +57,7 @@ class Facts:
     region: str = "head"
     surrogates: tuple[str, ...] = ()
     photos: int = 1
+    bare: float = 0.0
     seed: int = 0
     bauta: str = ""
 
@@ -204,6 +207,7 @@ def _facts(data: bytes) -> Facts:
     values: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
     values["surrogates"] = tuple(map(str, values["surrogates"]))
     values["epsilon"] = float(values["epsilon"])
+    values["bare"] = float(values.get("bare", 0.0))
     values["perceptual"] = bool(values.get("perceptual"))
     return Facts(**values)
 

@@ -28,8 +28,13 @@ Pixels = NDArray[np.uint8]
 
 #: Sigma of the blur in pixels of the frame, and variance that counts as flat, in grey levels.
 _SIGMA, _FLAT = 2.0, 4.0
-#: Standard deviations above chance from which a mask is there (docs/results/masks.md).
-_SURE = 8.0
+#: Standard deviations above chance from which a mask is there, and the share of its size. Masks
+#: resemble the edges of the face a little, so that their owner's bare photos may fit them by the
+#: standards of chance, but then only by a tenth of the mask (docs/results/masks.md).
+_SURE, _SHARE = 7.0, 0.12
+#: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
+#: are looked at.
+_MARGIN, _LIKELIEST = 1.25, 3
 #: Searches of where exactly the mask lies: shifts, turns and scales, each half of the one before.
 _ROUNDS = 4
 #: First of them, as a share of the frame's side.
@@ -58,7 +63,7 @@ class Found:
 
 @torch.no_grad()
 def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[Found]:
-    """The faces that wear a mask, as sure as a one in a billion.
+    """The faces that wear a mask.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
@@ -69,16 +74,43 @@ def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[
         One entry for each face that wears it.
 
     """
+    enough = max(_SHARE, _MARGIN * mask.facts.bare)
     out = []
     for face in faces:
-        scores = [_score(photo, face, mask, member) for member in range(len(mask.deltas))]
-        member = int(np.argmax(scores))
-        # Landmarks lie a little elsewhere than they did without the mask.
-        better = _aligned(photo, face, mask, member)
-        score = _score(photo, better, mask, member)
-        if score >= _SURE:
-            out.append(Found(worn_by=face, face=better, member=member, score=score))
+        one, share = _nearest(photo, face, mask)
+        if one.score >= _SURE and share >= enough:
+            out.append(one)
     return out
+
+
+@torch.no_grad()
+def bare_share(photos: Sequence[Pixels], faces: Sequence[Face], mask: PersonalMask) -> float:
+    """Largest share of a mask that is seen in photos that do not wear it, of the likeliest ones.
+
+    Args:
+        photos: (H, W, 3) uint8 RGB photos of the owner.
+        faces: the owner's face in each.
+        mask: the owner's.
+
+    """
+    members = range(len(mask.deltas))
+    raw = [
+        max(_evidence(photo, face, mask, member)[1] for member in members)
+        for photo, face in zip(photos, faces, strict=True)
+    ]
+    # Aligning takes long; chance is largest where it is large already.
+    likeliest = np.argsort(raw)[-_LIKELIEST:].tolist()
+    return max(0.0, *(_nearest(photos[at], faces[at], mask)[1] for at in likeliest))
+
+
+def _nearest(photo: Pixels, face: Face, mask: PersonalMask) -> tuple[Found, float]:
+    """The member that a face seems to wear, aligned, and what share of it is seen."""
+    scores = [_evidence(photo, face, mask, k)[0] for k in range(len(mask.deltas))]
+    member = int(np.argmax(scores))
+    # Landmarks lie a little elsewhere than they did without the mask.
+    better = _aligned(photo, face, mask, member)
+    score, share = _evidence(photo, better, mask, member)
+    return Found(worn_by=face, face=better, member=member, score=score), share
 
 
 def take_off(
@@ -133,18 +165,22 @@ def _inverse(field: Tensor) -> Tensor:
     return back
 
 
-def _score(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> float:
-    """How far above chance a mask fits a face, in standard deviations."""
-    seen, known = _details(photo, face, mask, member)
+def _evidence(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> tuple[float, float]:
+    """How far above chance a mask fits a face, in standard deviations, and what share of it."""
+    seen, known, weight = _details(photo, face, mask, member)
+    seen = seen * weight
     fit = float((seen * known).sum())
     # Mirrored, and shifted to anywhere, the same mask is another one with the same spectrum.
     mirrored = torch.fft.rfft2(known.flip(3))
     chance = torch.fft.irfft2(torch.fft.rfft2(seen) * mirrored.conj(), s=seen.shape[-2:]).sum(1)
-    return float((fit - chance.mean()) / chance.std().clamp_min(1e-9))
+    score = (fit - chance.mean()) / chance.std().clamp_min(1e-9)
+    return float(score), fit / float((weight * known.square()).sum().clamp_min(1e-9))
 
 
-def _details(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> tuple[Tensor, Tensor]:
-    """(1, 3, S, S) fine details of a face, weighted, and those of the mask as it is worn."""
+def _details(
+    photo: Pixels, face: Face, mask: PersonalMask, member: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(1, 3, S, S) fine details of a face, those of the mask as it is worn, and weights."""
     canvas = cut_canvas([photo], [face])
     to_unit = torch.from_numpy(invert(unit_to_pixels(FRAME_SIZE)))[None].to(canvas.images)
     maps = compose_maps(canvas.frame_to_canvas, to_unit)
@@ -154,8 +190,7 @@ def _details(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> tupl
     worn = delta * allowed(photo, [face], mask.facts) * area
     seen = frame - _blurred(frame)
     # Where a photo itself is busy, what is seen says little.
-    weight = area / (_blurred(seen.square()) + _FLAT)
-    return seen * weight, worn - _blurred(worn)
+    return seen, worn - _blurred(worn), area / (_blurred(seen.square()) + _FLAT)
 
 
 def _blurred(frames: Tensor) -> Tensor:
@@ -168,7 +203,8 @@ def _blurred(frames: Tensor) -> Tensor:
 
 def _aligned(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> Face:
     """The face with its landmarks where the mask fits best."""
-    seen, known = _details(photo, face, mask, member)
+    seen, known, weight = _details(photo, face, mask, member)
+    seen = seen * weight
     best = np.zeros(4)
     fit = _fit(seen, known, best)
     for step in [_FIRST / 2**k for k in range(_ROUNDS)]:

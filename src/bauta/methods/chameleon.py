@@ -9,7 +9,7 @@ strangers, so that two protected photos have less in common.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from bauta.faces.geometry import warp
 from bauta.faces.regions import region_mask
 from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, Facts, PersonalMask
 from bauta.masks.owner import embed_owner
+from bauta.masks.removal import bare_share
 from bauta.masks.wearing import is_grey
 from bauta.methods.personal import (
     WITNESSES,
@@ -205,7 +206,7 @@ class Chameleon(PersonalMethod):
         answers = self._family(problem, progress)
         flows, deltas = zip(*(problem.parts(answer) for answer in answers), strict=True)
         moved = [flow for flow in flows if flow is not None]
-        return PersonalMask(
+        mask = PersonalMask(
             facts=Facts(
                 method="chameleon",
                 epsilon=self.epsilon,
@@ -220,6 +221,8 @@ class Chameleon(PersonalMethod):
             **({"flows": _half(moved)} if moved else {}),
             owner=embed_owner(photos, faces, [get_surrogate(name) for name in WITNESSES]),
         )
+        bare = bare_share(photos, faces, mask)
+        return replace(mask, facts=replace(mask.facts, bare=bare))
 
     def budget(self) -> Budget:
         """How far photos may be changed."""
