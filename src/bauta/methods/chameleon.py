@@ -179,7 +179,7 @@ class Chameleon(PersonalMethod):
 
     """
 
-    epsilon: float = 10.0
+    epsilon: float = 8.0
     perceptual: bool = True
     warp: float = 2.0
     dssim: float = 0.05
