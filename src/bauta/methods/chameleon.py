@@ -184,7 +184,7 @@ class Chameleon(PersonalMethod):
     warp: float = 2.0
     dssim: float = 0.05
     chroma: float = 0.9
-    members: int = 1
+    members: int = 3
     steps: int = 60
     batch: int = 4
     surrogates: Sequence[str] = ()
