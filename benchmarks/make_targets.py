@@ -41,14 +41,14 @@ def main() -> None:
     people = _people(args.lfw)
     names = [photo for photos in people.values() for photo in photos]
     found = index_faces(args.lfw, names, Path(".cache"))
-    means = {name: _means(name, args.lfw, people, found) for name in args.recognizers}
+    means = {name: means_of(name, args.lfw, people, found) for name in args.recognizers}
     grouping = [means[name] for name in GROUPED_BY]
     joint = np.hstack([m / np.linalg.norm(m - m.mean(0), axis=1).mean() for m in grouping])
     _, group = kmeans2(joint, COUNT, seed=SEED, minit="++", iter=50)
-    targets = {name: _targets(mean, group) for name, mean in means.items()}
+    targets = {name: stretched(mean, group, COUNT) for name, mean in means.items()}
     atomic_write(DATA / "targets.safetensors", save(targets), overwrite=True)
     for name, table in targets.items():
-        _report(name, table, means[name], group)
+        report(name, table, means[name], group)
 
 
 def _people(root: Path) -> dict[str, list[str]]:
@@ -59,7 +59,8 @@ def _people(root: Path) -> dict[str, list[str]]:
     return {f.name: [f"{f.name}/{min(p.name for p in f.glob('*.jpg'))}"] for f in chosen}
 
 
-def _means(name, root, people, found) -> NDArray[np.float32]:
+def means_of(name, root, people, found) -> NDArray[np.float32]:
+    """(N, D) mean embedding of each person whose face was found in a photo."""
     judge = get_recognizer(name)
     rows = []
     for photos in track(list(people.values()), description=name):
@@ -73,11 +74,13 @@ def _means(name, root, people, found) -> NDArray[np.float32]:
     return table[~np.isnan(table).any(axis=1)]
 
 
-def _targets(means: NDArray[np.float32], group: NDArray[np.int_]) -> NDArray[np.float32]:
+def stretched(
+    means: NDArray[np.float32], group: NDArray[np.int_], count: int
+) -> NDArray[np.float32]:
     """Group means, their deviation from the global mean stretched to that of a person."""
     centre = means.mean(axis=0)
     usual = np.linalg.norm(means - centre, axis=1).mean()
-    away = np.stack([means[group == index].mean(axis=0) - centre for index in range(COUNT)])
+    away = np.stack([means[group == index].mean(axis=0) - centre for index in range(count)])
     table = centre + away * usual / np.linalg.norm(away, axis=1, keepdims=True)
     if np.allclose(np.linalg.norm(means, axis=1), 1, atol=1e-3):
         # Recognizers with embeddings of unit length can reach nothing else.
@@ -85,7 +88,8 @@ def _targets(means: NDArray[np.float32], group: NDArray[np.int_]) -> NDArray[np.
     return table.astype(np.float32)
 
 
-def _report(name, targets, means, group) -> None:
+def report(name, targets, means, group) -> None:
+    """Print the size of the groups and how near people come."""
     judge = get_recognizer(name)
     near = 1 - ((means[:, None] - targets[None]) ** 2).sum(-1) / 2
     print(f"{name}: groups of {np.bincount(group).tolist()} people")

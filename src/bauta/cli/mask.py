@@ -52,6 +52,8 @@ Examples:
   bauta mask fit me1.jpg me2.jpg me3.jpg -o me.mask
 
   bauta mask fit my-photos/ -o me.mask --passphrase
+
+  bauta mask fit me.jpg -o me.mask --method facecloak      from one photo, by views of it
 """,
 )
 def fit_command(
@@ -59,7 +61,15 @@ def fit_command(
         list[Path], typer.Argument(help="Photos of one person, or folders of such; ten are good.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The key file to write.")],
-    method: Annotated[str, typer.Option(help="chameleon.")] = "chameleon",
+    method: Annotated[
+        str, typer.Option(help="chameleon, or facecloak, which one photo is enough for.")
+    ] = "chameleon",
+    views: Annotated[
+        int | None, typer.Option(help="Synthetic views of each photo; for facecloak.")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="What makes them: embedded, or arc2face (docs/views.md).")
+    ] = None,
     epsilon: Annotated[
         float | None, typer.Option(help="How much change you accept, in grey levels of 255.")
     ] = None,
@@ -95,6 +105,7 @@ def fit_command(
 
     given = {
         "epsilon": epsilon, "members": members, "warp": warp, "steps": steps,
+        "views": views, "engine": engine,
         "surrogates": tuple(surrogate) if surrogate else None,
     }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}

@@ -17,7 +17,7 @@ from bauta.faces.finders import find
 from bauta.keys.mask import PersonalMask
 from bauta.masks.owner import common_person, likeness
 from bauta.masks.removal import find_mask, take_off
-from bauta.masks.wearing import put_on
+from bauta.masks.wearing import is_grey, put_on
 from bauta.media import read_photo
 from bauta.recognizers.zoo import get_surrogate
 from bauta.registry import Registry
@@ -141,14 +141,14 @@ class PersonalMethod(ABC):
         mine = [face for face, close in zip(faces, near, strict=True) if close > 0]
         if not mine:
             raise NoFaceError(f"{_name(photo, 0)}: the owner of the mask is not in this photo")
-        return put_on(pixels, mine, self._fitted())
+        return put_on(pixels, mine, self._fitted(), grey=is_grey(pixels))
 
     def _inverse(self, photo: Photo) -> Pixels:
         pixels = _pixels(photo)
         found = find_mask(pixels, find(pixels), self._fitted())
         if not found:
             raise NoFaceError(f"{_name(photo, 0)}: no face in this photo wears the mask")
-        return take_off(pixels, found, self._fitted())
+        return take_off(pixels, found, self._fitted(), grey=is_grey(pixels))
 
     def _fitted(self) -> PersonalMask:
         if not hasattr(self, "mask_"):
@@ -158,7 +158,8 @@ class PersonalMethod(ABC):
 
 #: Name to estimator of personal masks.
 personal_methods: Registry[type[PersonalMethod]] = Registry(
-    "personal method", {"chameleon": "bauta.methods.chameleon"}
+    "personal method",
+    {"chameleon": "bauta.methods.chameleon", "facecloak": "bauta.methods.facecloak"},
 )
 
 
