@@ -309,7 +309,7 @@ def _chosen(
     mine = [face for face, close in zip(found, near, strict=True) if close > 0]
     if not mine:
         raise NoFaceError(
-            f"{source}: none of its {len(found)} faces looks like the owner of this key, so "
+            f"{source}: no face in it ({len(found)} found) looks like the owner of this key, so "
             "nothing was written. Say which it is with --faces all, largest or a number."
         )
     return mine
