@@ -144,14 +144,17 @@ def test_written_pixels_keep_the_budget_with_every_part_on(epsilon, perceptual, 
         assert np.abs(units).max() <= 1.001
 
 
-def test_attention_and_emphasis_bound_every_pixel(album):
-    share = album.strength * 0.5
-    wild = 100 * torch.randn(1, 1, 1, album.budget.pack(*album.parts(
-        album.start(0.5, torch.Generator()))).numel())  # fmt: skip
-    _, pixels = album.parts(album.within(wild, share))
-    assert bool((pixels.abs() <= album.limits * share + 1e-4).all())
+def test_the_start_is_weaker_where_little_leaks(album):
     _, start = album.parts(album.start(1.0, torch.Generator().manual_seed(1)))
+    assert float(start.abs().max()) > 4
     assert bool((start.abs() <= album.limits * album.strength + 1e-4).all())
+
+
+def test_no_limit_is_lowered_where_little_leaks():
+    """Peaks are what protects most: emphasis takes from the mean there, not from them."""
+    half = optimise(toy_problem(strength=torch.full((1, 1, 224, 224), 0.5)), steps=30)
+    whole = optimise(toy_problem(), steps=30)
+    assert float(half.abs().max()) > 0.9 * float(whole.abs().max()) > 8
 
 
 def test_strength_is_where_identity_leaks_and_on_the_features(face, album):
@@ -198,7 +201,8 @@ def test_attention_opens_where_the_recognizer_looks():
     assert float(looked) > 1.1 * float(attention[..., :34, :].mean())
     # Smooth: of a grid of 14 points.
     assert float(attention.diff(dim=3).abs().max()) < 0.1
-    assert bool((state.delta.abs() <= problem.limits * attention + 1e-3).all())
+    assert bool((state.delta.abs() <= problem.limits + 1e-3).all())
+    assert float((state.delta / 8).square().mean().sqrt()) <= 0.5005
 
 
 def test_high_pass_favours_fine_parts_where_the_face_is_fine():

@@ -27,7 +27,7 @@ _BLUR, _SIGMA = 23, 3.0
 #: Points of the attention's grid along each side of the frame.
 GRID = 14
 #: How far the attention's logits, 0 at first, get if all steps lead them the same way.
-_WAY = 1.0
+_WAY = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +58,6 @@ class CloakProblem(AlbumProblem):
         """Return a random mask of up to ``share`` of the limits, weaker where little leaks."""
         flow, pixels = self.parts(super().start(share, generator))
         return self._whole(flow, pixels * self.strength)
-
-    def within(self, delta: Tensor, share: Tensor) -> Tensor:
-        """Nearest mask that the budget allows, no pixel above a (1, 1, S, S) share of its limit."""
-        flow, pixels = self.parts(delta)
-        most = self.limits * share
-        clipped = self._whole(flow, self._paler(pixels).clamp(-most, most))
-        return self.budget.project(clipped, self.limits)
 
     def scaled(self, delta: Tensor, factor: Tensor) -> Tensor:
         """The mask with what it adds times (1, 1, S, S) factors."""
@@ -169,12 +162,13 @@ class Cloaking(CrossImage):
         if state.attention:
             state.attention.learn(state.slope)
         share = problem.strength * state.map
-        # However little they leave, a step is as large: it goes elsewhere.
+        # However little they leave, a step is as large: it goes elsewhere. Nor is any pixel's limit
+        # lowered, which would take peaks away that matter, instead of moving what is seen.
         usual = (share.square() * problem.limits).sum() / problem.limits.sum()
-        limits = problem.limits * share / usual.sqrt().clamp_min(1e-6)
-        step = self.step_of(problem) * problem.budget.step(direction, limits)
-        moved = problem.scaled(state.delta, state.map / before) - step * state.active
-        state.delta = problem.within(moved, share)
+        step = problem.budget.step(problem.scaled(direction, share), problem.limits)
+        step = problem.scaled(step, share / usual.sqrt().clamp_min(1e-6))
+        kept = problem.scaled(state.delta, state.map / before)
+        state.delta = problem.project(kept - self.step_of(problem) * step * state.active)
 
 
 def fine_part(images: Tensor) -> Tensor:

@@ -36,8 +36,7 @@ FEATURES = ("eyes", "nose", "mouth")
 class FaceCloak(Chameleon):
     """A personal mask that one photo is enough for. Several are used, each with its views.
 
-    What did not help on other people than the benchmark's is switched off by default
-    (docs/results/masks.md); the paper has it all on.
+    The paper has all parts on; which of them help is not settled (docs/results/masks.md).
 
     Args:
         views: synthetic views that are made of each photo; 0: none.
