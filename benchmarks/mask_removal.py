@@ -10,14 +10,15 @@ one. Faces are found anew each time.
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bauta.audit.adversaries import apply_adversary
 from bauta.audit.metrics import psnr
 from bauta.bench.people import load_split, universal
 from bauta.faces.detect import find_faces
@@ -103,20 +104,12 @@ def _line(title: str, rows: NDArray[np.float64], judges: int) -> str:
     return f"| {title} | {found:.0%} | {masked:.1f} dB | {removed:.1f} dB | {said} | {wrong:.0%} |"
 
 
-def _jpeg(quality: int) -> Callable[[Pixels], Pixels]:
-    def save(pixels: Pixels) -> Pixels:
-        data = io.BytesIO()
-        Image.fromarray(pixels).save(data, "JPEG", quality=quality)
-        return np.asarray(Image.open(data).convert("RGB"))
-
-    return save
-
-
 def _resized(factor: float) -> Callable[[Pixels], Pixels]:
     def save(pixels: Pixels) -> Pixels:
         image = Image.fromarray(pixels)
         size = (round(image.width * factor), round(image.height * factor))
-        return _jpeg(90)(np.asarray(image.resize(size, Image.Resampling.LANCZOS)))
+        small = np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+        return apply_adversary("jpeg", small, 90)
 
     return save
 
@@ -124,10 +117,7 @@ def _resized(factor: float) -> Callable[[Pixels], Pixels]:
 #: Ways in which photos are saved.
 SAVED: dict[str, Callable[[Pixels], Pixels]] = {
     "PNG": lambda pixels: pixels,
-    "JPEG 95": _jpeg(95),
-    "JPEG 85": _jpeg(85),
-    "JPEG 70": _jpeg(70),
-    "JPEG 50": _jpeg(50),
+    **{f"JPEG {q}": partial(apply_adversary, "jpeg", strength=q) for q in (95, 85, 70, 50)},
     "70 % of the size, JPEG 90": _resized(0.7),
     "50 % of the size, JPEG 90": _resized(0.5),
 }

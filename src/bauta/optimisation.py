@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.engine.budgets import Budget, Linf, Perceptual
+from bauta.engine.budgets import Budget, pixel_budget
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.flow import FlowBudget, FlowProblem
 from bauta.engine.goals import Dodge, Goal, Impersonate
@@ -242,7 +242,7 @@ def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
 
 def budget_of(settings: Settings) -> Budget:
     """How far the settings let a photo be changed."""
-    pixels = Perceptual(settings.epsilon) if settings.perceptual else Linf(settings.epsilon)
+    pixels = pixel_budget(settings.epsilon, perceptual=settings.perceptual)
     return FlowBudget(pixels, settings.displacement) if settings.displacement else pixels
 
 

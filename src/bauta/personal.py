@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.keys.mask import PersonalMask
 from bauta.keys.originals import Original, is_suffix, open_original, seal_original
-from bauta.masks.owner import likeness
+from bauta.masks.owner import faces_of_owner
 from bauta.masks.picture import mask_picture
 from bauta.masks.removal import find_mask, take_off
 from bauta.masks.wearing import member_for, put_on
@@ -72,16 +72,7 @@ class Worn:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {
-            "source": str(self.source),
-            "written": str(self.written),
-            "record": str(self.record) if self.record else None,
-            "faces": self.faces,
-            "chosen": list(self.chosen),
-            "exact": self.exact,
-            "left_out": list(self.left_out),
-            "seconds": dict(self.seconds),
-        }
+        return asdict(self)
 
 
 def fit_mask(
@@ -270,6 +261,9 @@ def _restored(
     original = open_original(sealed, mask.secret, name=record.name)
     _check_same(original, source, record)
     target = Path(out) if out is not None else _beside(source, UNMASKED, original.suffix)
+    if _kind_of(target.suffix) != _kind_of(original.suffix):
+        # A HEIC photo wears its mask as JPEG; what comes back is HEIC.
+        target = target.with_suffix(original.suffix)
     atomic_write(target, original.data, overwrite=overwrite, protect=[source, record])
     return Worn(source=source, written=target, record=record, exact=True)
 
@@ -305,8 +299,7 @@ def _chosen(
         )
     if which != "mine":
         return choose_faces(found, which)
-    near = likeness(pixels, found, mask.owner)
-    mine = [face for face, close in zip(found, near, strict=True) if close > 0]
+    mine = faces_of_owner(pixels, found, mask.owner)
     if not mine:
         raise NoFaceError(
             f"{source}: no face in it ({len(found)} found) looks like the owner of this key, so "
@@ -323,6 +316,12 @@ def _beside(source: Path, mark: str, suffix: str) -> Path:
 def _suffix(source: Path, picture: Photo) -> str:
     """A photo's suffix, or the usual one of its kind where it has none."""
     return source.suffix if is_suffix(source.suffix) else SUFFIXES[picture.format][0]
+
+
+def _kind_of(suffix: str) -> str:
+    """The format that a suffix stands for, or the suffix itself."""
+    lower = suffix.lower()
+    return next((kind for kind, usual in SUFFIXES.items() if lower in usual), lower)
 
 
 class _Clock:

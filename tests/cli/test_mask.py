@@ -287,6 +287,19 @@ def test_records_that_do_not_fit(
     assert new_files(before) == []
 
 
+def test_a_record_of_another_format_is_written_as_what_it_is(
+    bauta: Run, key: Path, portrait: Path
+) -> None:
+    with Image.open(portrait) as image:
+        image.save("me.png")
+    assert bauta("mask", "apply", key, "me.png", "--lossless").exit_code == 0
+    # As with a HEIC photo, whose mask is worn by a JPEG: the name asked for says another format.
+    result = bauta("mask", "remove", key, "me-masked.png", "-o", "back.jpg")
+    assert result.exit_code == 0
+    assert Path("back.png").read_bytes() == Path("me.png").read_bytes()
+    assert not Path("back.jpg").exists()
+
+
 # Keys
 
 
@@ -370,6 +383,13 @@ def test_passphrase_from_the_environment(
         assert result.exit_code == 0
         assert WORD not in result.output
     assert Path("me-unmasked.jpg").is_file()
+
+
+def test_a_sealed_key_takes_the_passphrase_from_the_environment_unasked(
+    bauta: Run, sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAUTA_PASSPHRASE", WORD)
+    assert bauta("mask", "show", sealed).exit_code == 0
 
 
 @pytest.mark.parametrize("command", ["apply", "remove", "show"])

@@ -15,7 +15,8 @@ from scipy.ndimage import map_coordinates
 from bauta.audit.metrics import psnr
 from bauta.faces.detect import find_faces
 from bauta.masks.removal import _inverse, find_mask, take_off
-from bauta.masks.wearing import is_grey, put_on
+from bauta.masks.wearing import put_on
+from bauta.media import is_grey
 from tests.masks.make import noise_mask
 
 KINDS = {

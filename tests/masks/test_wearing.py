@@ -9,7 +9,8 @@ import pytest
 
 from bauta.audit.metrics import largest_change
 from bauta.faces.face import Face
-from bauta.masks.wearing import is_grey, member_for, put_on
+from bauta.masks.wearing import member_for, put_on
+from bauta.media import is_grey
 from tests.faces.make import face_at, noise
 from tests.masks.make import noise_mask
 

@@ -13,7 +13,8 @@ import bauta.media
 def test_public_names():
     assert sorted(bauta.media.__all__) == [
         "DEFAULT_MAX_PIXELS", "Photo", "atomic_write", "describe_metadata", "encode_photo",
-        "output_suffix", "photo_from_array", "read_photo", "read_photo_bytes", "write_photo",
+        "is_grey", "output_suffix", "photo_from_array", "read_photo", "read_photo_bytes",
+        "write_photo",
     ]  # fmt: skip
     for name in bauta.media.__all__:
         assert getattr(bauta.media, name).__doc__

@@ -20,7 +20,8 @@ from bauta.faces.face import EYE_DISTANCE
 from bauta.faces.geometry import warp
 from bauta.keys.mask import mask_from_bytes
 from bauta.masks.removal import find_mask
-from bauta.masks.wearing import is_grey, member_for, put_on
+from bauta.masks.wearing import member_for, put_on
+from bauta.media import is_grey
 from bauta.methods.chameleon import Chameleon, CrossImage, dissimilarity, reweighed
 from bauta.methods.personal import WITNESSES, personal_methods
 from bauta.recognizers.base import similarity_matrix
@@ -401,6 +402,12 @@ def test_bare_photos_of_the_owner_wear_nothing(fitted, portrait, album):
         assert find_mask(photo, find_faces(photo), fitted.mask_) == []
 
 
+def test_one_photo_needs_no_list(portrait):
+    by_array, by_list = (Chameleon(**TINY).fit(photos).mask_ for photos in (portrait, [portrait]))
+    np.testing.assert_array_equal(by_array.deltas, by_list.deltas)
+    assert by_array.facts.photos == 1
+
+
 # What cannot be
 
 
@@ -429,6 +436,7 @@ def test_impossible_albums(portrait, hopper, tmp_path: Path):
         ({"warp": -1.0}, "warp"),
         ({"members": 0}, "1 to 64 members"),
         ({"steps": 0}, "steps"),
+        ({"batch": 0}, "a batch of 0"),
         ({"region": "tail"}, "unknown region"),
     ],
     ids=str,

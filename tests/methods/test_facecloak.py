@@ -58,7 +58,7 @@ def full(face):
 def album(face):
     """The problem of the quick estimator with all parts."""
     mine = FaceCloak(**ON)
-    return mine.problem(*mine._album(*face), [get_surrogate("tight-ms1m")])
+    return mine.problem(*mine.album(*face), [get_surrogate("tight-ms1m")])
 
 
 def toy_problem(**known):

@@ -17,7 +17,7 @@ from bauta.engine.goals import Impersonate
 from bauta.engine.problem import Problem
 from bauta.engine.shared import SharedProblem
 from bauta.faces.face import Face
-from bauta.faces.frame import FRAME_SIZE, cut_canvas
+from bauta.faces.frame import cut_canvas, frames_of
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
 from bauta.masks.wearing import put_on
@@ -27,7 +27,7 @@ from bauta.methods.baselines.obscuring import obscurers
 from bauta.methods.personal import personal_methods
 from bauta.optimisation import build_problem, change_photos
 from bauta.recognizers.base import Recognizer
-from bauta.recognizers.crops import arcface_crop, loose_crop
+from bauta.recognizers.crops import arcface_crop
 from bauta.settings import Settings
 
 Pixels = NDArray[np.uint8]
@@ -185,7 +185,8 @@ def protect_album(
     method = row.build(setting)
     if isinstance(method, AdvCloak):
         network = method.fit(problem)
-        masks = [network(_frame(*one).to(means.device)).cpu() for one in zip(*tests, strict=True)]
+        frames = frames_of(cut_canvas(*tests)).to(means.device)
+        masks = [network(frame[None]).cpu() for frame in frames]
     else:
         masks = [method.run(problem).cpu()] * len(tests[0])
     return [
@@ -215,12 +216,6 @@ def _by_mask(
     # A key's secret is drawn anew each time; the same photos are to come out of each run.
     mask = replace(mask, secret=bytes([means.seed % 256]) * len(mask.secret))
     return [put_on(photo, [face], mask) for photo, face in zip(*tests, strict=True)]
-
-
-def _frame(photo: Pixels, face: Face) -> Tensor:
-    """(1, 3, S, S) face in its frame, which the loose crop is the whole of."""
-    canvas = cut_canvas([photo], [face])
-    return loose_crop(FRAME_SIZE).take(canvas, canvas.images)
 
 
 def baseline_problem(

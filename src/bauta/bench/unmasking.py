@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.faces.face import Face
-from bauta.faces.frame import FRAME_SIZE, cut_canvas
+from bauta.faces.frame import cut_canvas, frames_of
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
-from bauta.recognizers.crops import loose_crop
+from bauta.masks.blurring import blurred
 
 #: Sigma of the blur in pixels of the frame, 224 across. Of 1, 2, 4, 8, medians of 5 and 9, plain,
 #: clipped and weighted means, the estimates of ten posts are most like OPOM's masks (correlation
@@ -42,11 +42,9 @@ def estimate_mask(photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face]) ->
         (1, 3, S, S) estimate in the frame, in grey levels.
 
     """
-    canvas = cut_canvas(photos, faces)
-    # The loose crop is the whole frame.
-    frames = loose_crop(FRAME_SIZE).take(canvas, canvas.images)
-    details = frames - _blurred(frames, _SIGMA)
-    weights = 1 / (_blurred(details.square(), _PLACE) + _FLAT)
+    frames = frames_of(cut_canvas(photos, faces))
+    details = frames - blurred(frames, _SIGMA)
+    weights = 1 / (blurred(details.square(), _PLACE) + _FLAT)
     mean: Tensor = (weights * details).sum(0, keepdim=True) / weights.sum(0, keepdim=True)
     return mean
 
@@ -68,11 +66,3 @@ def unmask(
         )
         for photo, face in zip(photos, faces, strict=True)
     ]
-
-
-def _blurred(frames: Tensor, sigma: float) -> Tensor:
-    from kornia.filters import gaussian_blur2d
-
-    side = 2 * int(3 * sigma) + 1
-    blurred: Tensor = gaussian_blur2d(frames, (side, side), (sigma, sigma))
-    return blurred

@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from bauta.cli.options import Device, Json
 from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
 from bauta.errors import UsageError
 
@@ -38,7 +39,7 @@ Examples:
 
 @app.command("list", epilog=LIST_EXAMPLES)
 def list_command(
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """List plans, methods and adversaries, with papers and where settings are from."""
     from bauta.bench.changes import adversary_names, curve_of
@@ -81,7 +82,7 @@ def run_command(
     output: _Out = Path("runs"),
     people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Run a plan, or go on with it: whatever is done already is not done again."""
     from dataclasses import replace
@@ -110,7 +111,7 @@ def run_command(
 def report_command(
     name: Annotated[str, typer.Argument(help="The run.", metavar="RUN")],
     output: _Out = Path("runs"),
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """A run as far as it has come: a web page, and tables in Markdown and CSV, in its folder."""
     from dataclasses import asdict

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from bauta.cli.options import Json
 from bauta.cli.output import out, print_json, usage_errors
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _Rows = list[tuple[str, str]]
 
 def show_command(
     name: Annotated[str, typer.Argument(help="A recognizer or a weight file.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Show the model card: source, licence, training data, limits, accuracy, thresholds."""
     from bauta.recognizers.card import card

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from bauta.cli.options import Json
 from bauta.cli.output import out, print_json, progress_bar, usage_errors
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ _Split = Annotated[
         "lfw-identification, whom no network of Bauta was trained on."
     ),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def evaluate_command(
@@ -61,7 +61,7 @@ def evaluate_command(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the ROC curves into this .png or .svg file.")
     ] = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Measure verification accuracy, TAR at FAR 1 % and 0.1 %, and write the thresholds.
 
@@ -105,7 +105,7 @@ def diversity_command(
     plot: Annotated[
         Path | None, typer.Option(help="Draw the error correlation into this .png or .svg file.")
     ] = None,
-    json: _Json = False,
+    json: Json = False,
 ) -> None:
     """Show which recognizers fail together, and which teams fail together most rarely.
 

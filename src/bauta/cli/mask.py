@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress
 
+from bauta.cli.options import (
+    Device,
+    Json,
+    KeepMetadata,
+    MinFace,
+    Output,
+    Overwrite,
+    Perceptual,
+    Photos,
+    Surrogates,
+)
 from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
 from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
@@ -24,22 +36,9 @@ app = typer.Typer(
 )
 
 _Key = Annotated[Path, typer.Argument(help="The key file.")]
-_Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")]
-_Output = Annotated[
-    Path | None,
-    typer.Option("-o", "--output", help="File to write; a folder if there are several photos."),
-]
 _Passphrase = Annotated[
     bool, typer.Option("--passphrase", help="Ask for the passphrase that seals the key.")
 ]
-_MinFace = Annotated[float | None, typer.Option(help="Smallest face to find, in pixels.")]
-_KeepMetadata = Annotated[
-    bool, typer.Option("--keep-metadata", help="Keep location, serial numbers and the like.")
-]
-_Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace existing outputs (never originals).")
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 #: Where a passphrase is read from, if not from the keyboard.
 PASSPHRASE_VARIABLE = "BAUTA_PASSPHRASE"  # noqa: S105  a name
 
@@ -83,18 +82,14 @@ def fit_command(
             help="How far features may be shifted, in percent of the distance between the eyes."
         ),
     ] = None,
-    perceptual: Annotated[
-        bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
-    ] = True,
+    perceptual: Perceptual = True,
     steps: Annotated[int | None, typer.Option(help="Gradient steps per member.")] = None,
-    surrogate: Annotated[
-        list[str] | None, typer.Option(help="Recognizer to optimise against; repeatable.")
-    ] = None,
+    surrogate: Surrogates = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness but the key's secret.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
     passphrase: _Passphrase = False,
-    overwrite: _Overwrite = False,
-    json: _Json = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Fit a mask on photos of one person. The key file is what applies it and what removes it.
 
@@ -111,7 +106,7 @@ def fit_command(
     options = {name: value for name, value in given.items() if value is not None}
     with usage_errors(), progress_bar(quiet=json) as bar:
         files = [source for source, _ in photo_jobs(photos, None, "-masked")]
-        word = _passphrase(passphrase, confirm=True)
+        word = _passphrase(confirm=True) if passphrase else None
         task = bar.add_task("fitting", total=1.0)
         mask = fit_mask(
             files, output, method=method, passphrase=word, overwrite=overwrite,
@@ -140,8 +135,8 @@ Examples:
 )
 def apply_command(
     key: _Key,
-    paths: _Photos,
-    output: _Output = None,
+    paths: Photos,
+    output: Output = None,
     faces: Annotated[
         str, typer.Option(help="mine (who looks like the owner), all, largest, or 1,3.")
     ] = "mine",
@@ -152,11 +147,11 @@ def apply_command(
             help="Write the original beside, sealed, so that it comes back bit for bit.",
         ),
     ] = False,
-    min_face: _MinFace = None,
-    keep_metadata: _KeepMetadata = False,
+    min_face: MinFace = None,
+    keep_metadata: KeepMetadata = False,
     passphrase: _Passphrase = False,
-    overwrite: _Overwrite = False,
-    json: _Json = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Put a mask on its owner's face. Originals are never changed.
 
@@ -191,19 +186,19 @@ Examples:
 )
 def remove_command(
     key: _Key,
-    paths: _Photos,
-    output: _Output = None,
+    paths: Photos,
+    output: Output = None,
     original: Annotated[
         Path | None,
         typer.Option(
             help="Record that --lossless wrote; by default what lies beside the photo is taken."
         ),
     ] = None,
-    min_face: _MinFace = None,
-    keep_metadata: _KeepMetadata = False,
+    min_face: MinFace = None,
+    keep_metadata: KeepMetadata = False,
     passphrase: _Passphrase = False,
-    overwrite: _Overwrite = False,
-    json: _Json = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Take a mask off photos, with the key that they were masked with.
 
@@ -243,8 +238,8 @@ def show_command(
         Path | None, typer.Option(help="Draw the mask, magnified, into this PNG file.")
     ] = None,
     passphrase: _Passphrase = False,
-    overwrite: _Overwrite = False,
-    json: _Json = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Say what a key is: how it was made, how much it changes, and what it looks like."""
     from bauta.personal import draw_mask
@@ -288,7 +283,7 @@ def _run(
                     complain(error)
             else:
                 if not quiet:
-                    _say(worn[-1], done, bar)
+                    _say(worn[-1], done)
             bar.advance(task)
     if quiet:
         print_json({"photos": [one.to_json() for one in worn], "failures": failures})
@@ -296,8 +291,7 @@ def _run(
         raise typer.Exit(1)
 
 
-def _say(worn: Worn, done: str, bar: Progress) -> None:
-    del bar
+def _say(worn: Worn, done: str) -> None:
     if worn.exact:
         what = "the original, bit for bit"
     else:
@@ -315,26 +309,21 @@ def _opened(key: Path, ask: bool) -> PersonalMask:
     from bauta.keys.mask import is_sealed_mask, read_mask
 
     with usage_errors():
-        # Who forgets --passphrase is asked all the same, where there is somebody to ask.
-        sealed = ask or (err.is_terminal and is_sealed_mask(key))
-        return read_mask(key, _passphrase(sealed))
+        # Who forgets --passphrase is asked all the same, where somebody or something can answer.
+        answer = PASSPHRASE_VARIABLE in os.environ or err.is_terminal
+        sealed = ask or (answer and is_sealed_mask(key))
+        return read_mask(key, _passphrase() if sealed else None)
 
 
-def _passphrase(wanted: bool, *, confirm: bool = False) -> str | None:
-    import os
-
+def _passphrase(*, confirm: bool = False) -> str:
     given = os.environ.get(PASSPHRASE_VARIABLE)
-    if given is not None and wanted:
+    if given is not None:
         return given
-    if not wanted:
-        return None
     word: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
     return word
 
 
 def _facts(mask: PersonalMask) -> dict[str, object]:
-    from dataclasses import asdict
-
     return {**asdict(mask.facts), "members": len(mask.deltas), "moves": bool(len(mask.flows))}
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from bauta.cli.options import Json
 from bauta.cli.output import out, print_json, usage_errors
 
 ADD_EXAMPLES = """
@@ -55,7 +56,7 @@ def add_command(
     commercial_use: Annotated[
         bool, typer.Option(help="Whether the licence allows commercial use.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Add a recognizer of your own: an ONNX file and how it wants its faces."""
     from bauta.recognizers.adding import add_recognizer

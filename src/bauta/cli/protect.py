@@ -11,6 +11,17 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from bauta.audit.verify import PhotoReport
+from bauta.cli.options import (
+    Device,
+    Json,
+    KeepMetadata,
+    MinFace,
+    Output,
+    Overwrite,
+    Perceptual,
+    Photos,
+    Surrogates,
+)
 from bauta.cli.output import (
     complain,
     err,
@@ -41,11 +52,8 @@ _STAGES = ("read", "find", "protect", "write", "verify")
 
 
 def protect_command(
-    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="File to write; a folder if there are several photos."),
-    ] = None,
+    paths: Photos,
+    output: Output = None,
     method: Annotated[str, typer.Option(help="Protection method.")] = "tip-im",
     preset: Annotated[
         str, typer.Option(help="fast, balanced or strong: how long to search.")
@@ -62,9 +70,7 @@ def protect_command(
             help="Give faces that are hidden with three quarters of --epsilon no more than that."
         ),
     ] = True,
-    perceptual: Annotated[
-        bool, typer.Option(help="Change smooth areas less, where the eye sees it most.")
-    ] = True,
+    perceptual: Perceptual = True,
     warp: Annotated[
         float | None,
         typer.Option(
@@ -85,9 +91,7 @@ def protect_command(
     faces: Annotated[
         str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
     ] = "all",
-    surrogate: Annotated[
-        list[str] | None, typer.Option(help="Recognizer to optimise against; repeatable.")
-    ] = None,
+    surrogate: Surrogates = None,
     judge: Annotated[
         list[str] | None, typer.Option(help="Recognizer that scores the result; repeatable.")
     ] = None,
@@ -96,18 +100,11 @@ def protect_command(
         typer.Option(help="Stop a face early once this recognizer has lost it; repeatable."),
     ] = None,
     detector: Annotated[str, typer.Option(help="hog or yunet.")] = "hog",
-    min_face: Annotated[
-        float | None, typer.Option(help="Smallest face to find, in pixels.")
-    ] = None,
+    min_face: MinFace = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    keep_metadata: Annotated[
-        bool,
-        typer.Option("--keep-metadata", help="Keep location, serial numbers and the like."),
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace existing outputs (never originals).")
-    ] = False,
+    device: Device = "cpu",
+    keep_metadata: KeepMetadata = False,
+    overwrite: Overwrite = False,
     other: Annotated[
         list[Path] | None,
         typer.Option(help="Another photo of the same people to score against; repeatable."),
@@ -116,7 +113,7 @@ def protect_command(
         Path | None,
         typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Protect the faces of photos from face recognition; people see them as before.
 

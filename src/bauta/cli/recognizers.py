@@ -12,6 +12,7 @@ from rich.progress import TaskID
 from rich.table import Table
 
 from bauta.cli import card, evaluate, own, train
+from bauta.cli.options import Json
 from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
 from bauta.weights.table import WeightRecord
 
@@ -21,11 +22,10 @@ app = typer.Typer(
 )
 #: What is said of a file that is not here, by its source.
 _MISSING = {"user": "[red]altered[/]", "hand": "[dim]by hand[/]"}
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 @app.command("list", epilog="Example: bauta recognizers list --json")
-def list_command(json: _Json = False) -> None:
+def list_command(json: Json = False) -> None:
     """List all weight files, their licences, and whether they are on this machine."""
     rows = _all_records()
     if json:

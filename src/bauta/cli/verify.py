@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bauta.cli.options import Json
 from bauta.cli.output import print_json, print_report, usage_errors
 
 EXAMPLES = """
@@ -41,7 +42,7 @@ def verify_command(
     report: Annotated[
         Path | None, typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Score a protected photo with recognizers, before and after.
 

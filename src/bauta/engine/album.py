@@ -9,15 +9,13 @@ import torch
 from torch import Generator, Tensor
 
 from bauta.engine.budgets import Budget
-from bauta.engine.flow import GRID, FlowBudget
+from bauta.engine.flow import GRID, FlowBudget, MovingProblem
 from bauta.engine.shared import SharedProblem
 from bauta.faces.frame import render
-from bauta.faces.geometry import warp
-from bauta.faces.moving import move_canvas
 
 
 @dataclass(frozen=True, eq=False)
-class AlbumProblem(SharedProblem):
+class AlbumProblem(MovingProblem, SharedProblem):
     """B photos of one person, one mask in the frame for all of them.
 
     What a mask adds is meant where a photo allows most; elsewhere, such as on smooth skin under a
@@ -48,17 +46,6 @@ class AlbumProblem(SharedProblem):
         """(B, 1, S, S) share of the mask that each photo gets, 0 to 1."""
         return self.pixels.limits(self.canvas, self.faces) / self.pixels.peak
 
-    @cached_property
-    def _grid_maps(self) -> Tensor:
-        """(B, 2, 3) maps from canvas pixels to the points of the flow's grid."""
-        return self.canvas.canvas_to_frame(GRID)
-
-    @cached_property
-    def _share(self) -> Tensor:
-        """(B, 1, C, C) masks on the canvas."""
-        side = self.canvas.images.shape[-1]
-        return warp(self.masks, self.maps, (side, side))
-
     def parts(self, delta: Tensor) -> tuple[Tensor | None, Tensor]:
         """(1, 2, G, G) flow in sides of the frame, if any, and (1, 3, S, S) grey levels."""
         if isinstance(self.budget, FlowBudget):
@@ -68,10 +55,9 @@ class AlbumProblem(SharedProblem):
     def render(self, delta: Tensor) -> Tensor:
         """(B, 3, C, C) canvases that wear the mask, RGB 0-255."""
         flow, pixels = self.parts(delta)
-        images, count = self.canvas.images, len(self.canvas)
+        images = self.canvas.images
         if flow is not None:
-            flows = flow.expand(count, -1, -1, -1)
-            images = move_canvas(self.canvas, flows, self._share, self._grid_maps)
+            images = self.moved(flow.expand(len(self.canvas), -1, -1, -1))
         added = render(pixels * self.allowed, self.masks, self.maps, images.shape[-1])
         return (images + added * self.canvas.inside).clamp(0, 255)
 
@@ -113,7 +99,7 @@ class AlbumProblem(SharedProblem):
             grey=self.grey[which],
         )  # fmt: skip
         # What takes time to compute is taken over instead.
-        for name in ("maps", "allowed", "_grid_maps", "_share"):
+        for name in ("maps", "allowed", "grid_maps", "share"):
             part.__dict__[name] = getattr(self, name)[which]
         part.__dict__["limits"] = self.limits
         return part

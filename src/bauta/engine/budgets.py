@@ -174,6 +174,11 @@ class Perceptual(Budget):
         return self.peak * share.clamp(0, 1)
 
 
+def pixel_budget(epsilon: float, *, perceptual: bool) -> Budget:
+    """How far pixels may be changed: weighed by what the eye notices, or alike."""
+    return Perceptual(epsilon) if perceptual else Linf(epsilon)
+
+
 def _box(images: Tensor, size: int = 5) -> Tensor:
     return F.avg_pool2d(images, size, 1, size // 2, count_include_pad=False)
 

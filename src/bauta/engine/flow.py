@@ -94,7 +94,27 @@ class FlowBudget(Budget):
 
 
 @dataclass(frozen=True, eq=False)
-class FlowProblem(Problem):
+class MovingProblem(Problem):
+    """What flows need to be carried out on a problem's canvases."""
+
+    @cached_property
+    def grid_maps(self) -> Tensor:
+        """(B, 2, 3) maps from canvas pixels to the points of the grid."""
+        return self.canvas.canvas_to_frame(GRID)
+
+    @cached_property
+    def share(self) -> Tensor:
+        """(B, 1, C, C) masks on the canvas: what share of a move is carried out."""
+        side = self.canvas.images.shape[-1]
+        return warp(self.masks, self.maps, (side, side))
+
+    def moved(self, flows: Tensor) -> Tensor:
+        """(B, 3, C, C) canvases with their pixels moved by (B, 2, G, G) flows."""
+        return move_canvas(self.canvas, flows, self.share, self.grid_maps)
+
+
+@dataclass(frozen=True, eq=False)
+class FlowProblem(MovingProblem):
     """Where to move the pixels of faces and how to change them, packed as :class:`FlowBudget` says.
 
     Pixels move first; what is added afterwards lies where it would without a flow.
@@ -102,21 +122,10 @@ class FlowProblem(Problem):
 
     budget: FlowBudget
 
-    @cached_property
-    def _grid_maps(self) -> Tensor:
-        """(B, 2, 3) maps from canvas pixels to the points of the grid."""
-        return self.canvas.canvas_to_frame(GRID)
-
-    @cached_property
-    def _share(self) -> Tensor:
-        """(B, 1, C, C) masks on the canvas."""
-        side = self.canvas.images.shape[-1]
-        return warp(self.masks, self.maps, (side, side))
-
     def render(self, delta: Tensor) -> Tensor:
         """(B, 3, C, C) canvases with their pixels moved, then changed; RGB 0-255."""
         flows, deltas = self.budget.unpack(delta)
-        moved = move_canvas(self.canvas, flows, self._share, self._grid_maps)
+        moved = self.moved(flows)
         added = render(deltas, self.masks, self.maps, moved.shape[-1])
         return (moved + added * self.canvas.inside).clamp(0, 255)
 

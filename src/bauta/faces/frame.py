@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.faces.face import Face
-from bauta.faces.geometry import Affine, compose, invert, unit_to_pixels, warp
+from bauta.faces.geometry import Affine, compose, compose_maps, invert, unit_to_pixels, warp
 
 #: Side of the frame, in canvas pixels, above which a face is scaled down. Equal to FRAME_SIZE, so
 #: that a pixel of the perturbation is at least one of the canvas.
@@ -134,6 +134,15 @@ def cut_canvas(photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face]) -> Ca
         frame_to_canvas=torch.from_numpy(np.stack(maps)).float(),
         scales=torch.tensor([w.canvas_side / w.side for w in windows]),
     )
+
+
+def frames_of(canvas: Canvas, size: int = FRAME_SIZE) -> Tensor:
+    """(B, 3, size, size) what canvases show in the faces' frames, RGB 0-255.
+
+    Its pixels are those of perturbations, which :func:`render` carries the other way.
+    """
+    to_unit = torch.from_numpy(invert(unit_to_pixels(size)))[None].to(canvas.images)
+    return warp(canvas.images, compose_maps(canvas.frame_to_canvas, to_unit), (size, size))
 
 
 def _photo_to_canvas(window: _Window) -> Affine:

@@ -70,7 +70,10 @@ def unseal(kind: str, sealed: bytes, passphrase: str | None = None, *, name: str
             raise PassphraseError(f"{what} is not sealed: leave the passphrase out")
         return envelope.body
     if passphrase is None:
-        raise PassphraseError(f"{what} is sealed: give its passphrase")
+        raise PassphraseError(
+            f"{what} is sealed: give its passphrase (--passphrase asks for it, or it stands in the "
+            "variable BAUTA_PASSPHRASE)"
+        )
     lock = _Lock.read(envelope.header, what)
     key, check = _stretched(passphrase, lock.salt, lock.cost)
     if not secrets.compare_digest(check, lock.check):

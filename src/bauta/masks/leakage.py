@@ -10,13 +10,12 @@ who it is.
 from __future__ import annotations
 
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Generator, Tensor
 
 from bauta.engine.ensemble import Ensemble, distances
 from bauta.engine.transforms import NONE
-from bauta.faces.frame import Canvas, render
-from bauta.faces.geometry import compose_maps, invert, unit_to_pixels, warp
+from bauta.faces.frame import Canvas, frames_of, render
+from bauta.masks.blurring import blurred
 
 #: Sigma of the blur that takes a face's features away, and of the map, in sides of the frame.
 _FEATURES, _SMOOTH = 0.06, 0.025
@@ -40,10 +39,10 @@ def leakage_map(canvas: Canvas, masks: Tensor, ensemble: Ensemble, *, points: in
     total = masks.new_zeros(1, 1, size, size)
     for share, part in zip(ensemble.shares, parts, strict=True):
         # Smoothing first: edges come in pairs of opposite sign that belong together.
-        smooth = _blurred(part.mean(dim=0, keepdim=True), _SMOOTH).clamp_min(0)
+        smooth = blurred(part.mean(dim=0, keepdim=True), _SMOOTH * size).clamp_min(0)
         total += share * smooth / smooth.sum().clamp_min(1e-12)
     # Attributions are products of two amplitudes, of a feature and of what it does.
-    leaks = _blurred(total.sqrt(), _SMOOTH)
+    leaks = blurred(total.sqrt(), _SMOOTH * size)
     return leaks / leaks.max().clamp_min(1e-12)
 
 
@@ -66,7 +65,7 @@ def attributions(
     """
     size = masks.shape[-1]
     frames = frames_of(canvas, size)
-    gone = _blurred(frames, _FEATURES) - frames
+    gone = blurred(frames, _FEATURES * size) - frames
     maps = canvas.canvas_to_frame(size)
     nobody = Generator()
     with torch.no_grad():
@@ -82,16 +81,3 @@ def attributions(
             (slope,) = torch.autograd.grad(away, change, retain_graph=True)
             sums[at] += (slope * gone).sum(dim=1, keepdim=True) / points
     return sums
-
-
-def frames_of(canvas: Canvas, size: int) -> Tensor:
-    """(B, 3, size, size) what a canvas shows in the faces' frames, RGB 0-255."""
-    to_unit = torch.from_numpy(invert(unit_to_pixels(size)))[None].to(canvas.images)
-    return warp(canvas.images, compose_maps(canvas.frame_to_canvas, to_unit), (size, size))
-
-
-def _blurred(frames: Tensor, sigma: float) -> Tensor:
-    pixels = sigma * frames.shape[-1]
-    side = 2 * int(3 * pixels) + 1
-    blurred: Tensor = gaussian_blur2d(frames, (side, side), (pixels, pixels))
-    return blurred

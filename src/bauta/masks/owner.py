@@ -61,6 +61,14 @@ def likeness(photo: Pixels, faces: Sequence[Face], owner: Owner) -> NDArray[np.f
     return mean
 
 
+def faces_of_owner(photo: Pixels, faces: Sequence[Face], owner: Owner) -> list[Face]:
+    """Those of N faces that are the owner's; errors as :func:`likeness`."""
+    if not faces:
+        return []
+    near = likeness(photo, faces, owner)
+    return [face for face, close in zip(faces, near, strict=True) if close > 0]
+
+
 @torch.no_grad()
 def _likeness(
     recognizer: Recognizer, canvas: Canvas, known: NDArray[np.float16]

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.faces.face import Face
-from bauta.faces.frame import FRAME_SIZE, cut_canvas
-from bauta.faces.geometry import apply, compose, compose_maps, invert, unit_to_pixels, warp
+from bauta.faces.frame import FRAME_SIZE, cut_canvas, frames_of
+from bauta.faces.geometry import apply, compose, invert, warp
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import PersonalMask
+from bauta.masks.blurring import blurred
 from bauta.masks.wearing import additions, allowed
 
 Pixels = NDArray[np.uint8]
@@ -181,24 +182,13 @@ def _details(
     photo: Pixels, face: Face, mask: PersonalMask, member: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(1, 3, S, S) fine details of a face, those of the mask as it is worn, and weights."""
-    canvas = cut_canvas([photo], [face])
-    to_unit = torch.from_numpy(invert(unit_to_pixels(FRAME_SIZE)))[None].to(canvas.images)
-    maps = compose_maps(canvas.frame_to_canvas, to_unit)
-    frame = warp(canvas.images, maps, (FRAME_SIZE, FRAME_SIZE))
+    frame = frames_of(cut_canvas([photo], [face]))
     area = region_mask(face, (mask.facts.region,))[None]
     delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))
     worn = delta * allowed(photo, [face], mask.facts) * area
-    seen = frame - _blurred(frame)
+    seen = frame - blurred(frame, _SIGMA)
     # Where a photo itself is busy, what is seen says little.
-    return seen, worn - _blurred(worn), area / (_blurred(seen.square()) + _FLAT)
-
-
-def _blurred(frames: Tensor) -> Tensor:
-    from kornia.filters import gaussian_blur2d
-
-    side = 2 * int(3 * _SIGMA) + 1
-    blurred: Tensor = gaussian_blur2d(frames, (side, side), (_SIGMA, _SIGMA))
-    return blurred
+    return seen, worn - blurred(worn, _SIGMA), area / (blurred(seen.square(), _SIGMA) + _FLAT)
 
 
 def _aligned(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> Face:

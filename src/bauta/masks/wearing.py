@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.engine.budgets import Budget, Linf, Perceptual
+from bauta.engine.budgets import pixel_budget
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
 from bauta.faces.regions import region_mask
@@ -22,11 +22,6 @@ Pixels = NDArray[np.uint8]
 _ROWS = 16
 
 
-def budget_of(facts: Facts) -> Budget:
-    """How far the mask may change pixels."""
-    return Perceptual(facts.epsilon) if facts.perceptual else Linf(facts.epsilon)
-
-
 def member_for(mask: PersonalMask, photo: Pixels) -> int:
     """Which of the family's masks a photo gets: nobody without the secret can tell.
 
@@ -35,11 +30,6 @@ def member_for(mask: PersonalMask, photo: Pixels) -> int:
     # Every 16th row says which photo it is as well as all of them, which take as long as the mask.
     digest = hmac.digest(mask.secret, photo[::_ROWS].tobytes(), "sha256")
     return int.from_bytes(digest[:8], "big") % len(mask.deltas)
-
-
-def is_grey(photo: Pixels) -> bool:
-    """Whether a photo has no colour."""
-    return all(np.array_equal(photo[..., 0], photo[..., channel]) for channel in (1, 2))
 
 
 def put_on(
@@ -69,9 +59,7 @@ def put_on(
         flow = torch.from_numpy(mask.flows[at : at + 1].astype(np.float32))
         photo = move_in_photo(photo, faces, flow.expand(len(faces), -1, -1, -1), areas)
     deltas = additions(photo, faces, mask, at)
-    return render_into_photo(
-        photo, faces, deltas, areas, limit=budget_of(mask.facts).peak, grey=grey
-    )
+    return render_into_photo(photo, faces, deltas, areas, limit=mask.facts.peak, grey=grey)
 
 
 def additions(photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: int) -> Tensor:
@@ -90,7 +78,7 @@ def additions(photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: 
 
 def allowed(photo: Pixels, faces: Sequence[Face], facts: Facts) -> Tensor:
     """(N, 1, S, S) share of a mask that each face's surroundings take unseen, 0 to 1."""
-    budget = budget_of(facts)
+    budget = pixel_budget(facts.epsilon, perceptual=facts.perceptual)
     ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
     if not facts.perceptual:
         return torch.ones_like(ovals)

@@ -97,7 +97,7 @@ def make_photo(source: Source, path: Path | None, format: str) -> Photo:  # noqa
     pixels = np.ascontiguousarray(pixels).view()
     pixels.flags.writeable = False
     slim = replace(source, raster=source.raster.slim())
-    grey = _shows_no_colour(source.raster, pixels)
+    grey = source.raster.colour in ("grey", "bilevel") or is_grey(pixels)
     return Photo(pixels, grey, path, format, slim, path.absolute() if path else None)
 
 
@@ -132,9 +132,8 @@ def describe_metadata(photo: Photo) -> list[str]:
     return photo._source.findings()
 
 
-def _shows_no_colour(raster: Raster, pixels: Pixels) -> bool:
-    if raster.colour in ("grey", "bilevel"):
-        return True
+def is_grey(pixels: Pixels) -> bool:
+    """Whether (H, W, 3) pixels show no colour: all three channels are equal."""
     # Colour photos are told apart by a few pixels; only grey ones pay for the whole comparison.
     return all(
         np.array_equal(part[..., 0], part[..., channel])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 from bauta import __version__
 from bauta.engine.album import AlbumProblem
-from bauta.engine.budgets import Budget, Linf, Perceptual
+from bauta.engine.budgets import Budget, pixel_budget
 from bauta.engine.ensemble import Ensemble, distances
 from bauta.engine.flow import FlowBudget
 from bauta.engine.goals import Dodge
@@ -34,7 +34,7 @@ from bauta.faces.regions import region_mask
 from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, Facts, PersonalMask
 from bauta.masks.owner import embed_owner
 from bauta.masks.removal import bare_share
-from bauta.masks.wearing import is_grey
+from bauta.media import is_grey
 from bauta.methods.personal import (
     WITNESSES,
     PersonalMethod,
@@ -81,6 +81,12 @@ class CrossImage(IterativeMethod):
     strictness: float = 10.0
     rivals: Sequence[Tensor] = ()
     apart: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        if self.batch < 1:
+            raise UsageError(f"a step sees at least one photo, got a batch of {self.batch}")
 
     def initial(self, problem: Any, generator: Generator) -> State:
         """Random start."""
@@ -179,6 +185,9 @@ class Chameleon(PersonalMethod):
 
     """
 
+    #: What keys say of how they were made.
+    name: ClassVar[str] = "chameleon"
+
     epsilon: float = 8.0
     perceptual: bool = True
     warp: float = 2.0
@@ -202,13 +211,14 @@ class Chameleon(PersonalMethod):
         """Fit a family of masks on one face in each photo."""
         names = list(self.surrogates) or default_surrogates("balanced")
         team = [get_surrogate(name).to(self.device) for name in names]
-        problem = self.problem(photos, faces, team)
+        pictures, whose = self.album(photos, faces)
+        problem = self.problem(pictures, whose, team)
         answers = self._family(problem, progress)
         flows, deltas = zip(*(problem.parts(answer) for answer in answers), strict=True)
         moved = [flow for flow in flows if flow is not None]
         mask = PersonalMask(
             facts=Facts(
-                method="chameleon",
+                method=self.name,
                 epsilon=self.epsilon,
                 perceptual=self.perceptual,
                 region=self.region,
@@ -219,10 +229,16 @@ class Chameleon(PersonalMethod):
             ),
             deltas=_half(deltas),
             **({"flows": _half(moved)} if moved else {}),
-            owner=embed_owner(photos, faces, [get_surrogate(name) for name in WITNESSES]),
+            owner=embed_owner(pictures, whose, [get_surrogate(name) for name in WITNESSES]),
         )
-        bare = bare_share(photos, faces, mask)
+        bare = bare_share(pictures, whose, mask)
         return replace(mask, facts=replace(mask.facts, bare=bare))
+
+    def album(
+        self, photos: Sequence[Pixels], faces: Sequence[Face]
+    ) -> tuple[Sequence[Pixels], Sequence[Face]]:
+        """What the masks are fitted on, and the face in each picture: the photos."""
+        return photos, faces
 
     def budget(self) -> Budget:
         """How far photos may be changed."""
@@ -230,7 +246,7 @@ class Chameleon(PersonalMethod):
             raise UsageError(
                 f"epsilon must be above 0 and at most {MAX_EPSILON:g}, got {self.epsilon}"
             )
-        pixels = Perceptual(self.epsilon) if self.perceptual else Linf(self.epsilon)
+        pixels = pixel_budget(self.epsilon, perceptual=self.perceptual)
         if not 0 <= self.warp <= 10:
             raise UsageError(f"warp must be between 0 and 10 percent, got {self.warp}")
         moves = self.warp / 100 * EYE_DISTANCE

@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from bauta.engine.album import AlbumProblem
 from bauta.engine.ensemble import distances
 from bauta.engine.loop import State
-from bauta.masks.leakage import frames_of
+from bauta.faces.frame import frames_of
 from bauta.methods.chameleon import CrossImage, Weighed
 
 #: Side and sigma, in pixels of the frame, of the blur that leaves no fine detail (the paper's).

@@ -8,7 +8,8 @@ changed, ghosts of the surrogates are asked as well, and masks come as a family.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -17,13 +18,12 @@ from torch import Tensor
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.faces.regions import region_mask
-from bauta.keys.mask import PersonalMask
 from bauta.masks.leakage import leakage_map
-from bauta.masks.wearing import is_grey
+from bauta.media import is_grey
 from bauta.methods.anchors import nearest_and_farthest
 from bauta.methods.chameleon import Chameleon, CrossImage
 from bauta.methods.cloaking import Cloaking, CloakProblem, detail_map
-from bauta.methods.personal import Pixels, ShareProgress, personal_methods
+from bauta.methods.personal import Pixels, personal_methods
 from bauta.recognizers.base import Recognizer
 from bauta.views.base import DEFAULT_COUNT, DEFAULT_ENGINE, engines
 
@@ -59,6 +59,8 @@ class FaceCloak(Chameleon):
 
     """
 
+    name: ClassVar[str] = "facecloak"
+
     views: int = DEFAULT_COUNT
     engine: str = DEFAULT_ENGINE
     attention: bool = False
@@ -68,25 +70,6 @@ class FaceCloak(Chameleon):
     highpass: float = 0.0
     near: float = 0.0
     far: float = 0.3
-
-    def fit_faces(
-        self,
-        photos: Sequence[Pixels],
-        faces: Sequence[Face],
-        *,
-        progress: ShareProgress | None = None,
-    ) -> PersonalMask:
-        """Fit a family of masks on one face in each photo, and on views of it.
-
-        Raises:
-            UsageError: a parameter is out of its range, or a face cannot be turned.
-            RegistryError: there is no such view engine.
-
-        """
-        self._check()
-        mask = super().fit_faces(*self._album(photos, faces), progress=progress)
-        facts = replace(mask.facts, method="facecloak", photos=len(photos))
-        return replace(mask, facts=facts)
 
     def problem(
         self, photos: Sequence[Pixels], faces: Sequence[Face], team: Sequence[Recognizer]
@@ -131,10 +114,17 @@ class FaceCloak(Chameleon):
                 most = "0 or more" if name in weights else "between 0 and 1"
                 raise UsageError(f"{name} must be {most}, got {value}")
 
-    def _album(
+    def album(
         self, photos: Sequence[Pixels], faces: Sequence[Face]
-    ) -> tuple[list[Pixels], list[Face]]:
-        """The photos and their views."""
+    ) -> tuple[Sequence[Pixels], Sequence[Face]]:
+        """The photos and their views.
+
+        Raises:
+            UsageError: a parameter is out of its range, or a face cannot be turned.
+            RegistryError: there is no such view engine.
+
+        """
+        self._check()
         pictures, whose = list(photos), list(faces)
         if not self.views:
             return pictures, whose

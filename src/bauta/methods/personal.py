@@ -15,10 +15,10 @@ from bauta.errors import NoFaceError, UsageError
 from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.keys.mask import PersonalMask
-from bauta.masks.owner import common_person, likeness
+from bauta.masks.owner import common_person, faces_of_owner
 from bauta.masks.removal import find_mask, take_off
-from bauta.masks.wearing import is_grey, put_on
-from bauta.media import read_photo
+from bauta.masks.wearing import put_on
+from bauta.media import is_grey, read_photo
 from bauta.recognizers.zoo import get_surrogate
 from bauta.registry import Registry
 
@@ -43,12 +43,17 @@ class PersonalMethod(ABC):
     mask_: PersonalMask = field(init=False, repr=False, compare=False)
 
     def fit(
-        self, photos: Sequence[Photo], y: object = None, *, progress: ShareProgress | None = None
+        self,
+        photos: Photo | Sequence[Photo],
+        y: object = None,
+        *,
+        progress: ShareProgress | None = None,
     ) -> Self:
         """Fit a mask on photos of one person.
 
         Args:
-            photos: files, or (H, W, 3) uint8 RGB arrays; other people may be in them too.
+            photos: one or several, as files or (H, W, 3) uint8 RGB arrays; other people may be in
+                them too.
             y: nothing; there for pipelines.
             progress: told the share done.
 
@@ -59,6 +64,7 @@ class PersonalMethod(ABC):
 
         """
         del y
+        photos = _several(photos)
         if not len(photos):
             raise UsageError("a mask is fitted on one photo at least")
         pixels = [_pixels(photo) for photo in photos]
@@ -134,11 +140,7 @@ class PersonalMethod(ABC):
 
     def _transform(self, photo: Photo) -> Pixels:
         pixels = _pixels(photo)
-        faces = find(pixels)
-        near: Sequence[float] = (
-            likeness(pixels, faces, self._fitted().owner).tolist() if faces else []
-        )
-        mine = [face for face, close in zip(faces, near, strict=True) if close > 0]
+        mine = faces_of_owner(pixels, find(pixels), self._fitted().owner)
         if not mine:
             raise NoFaceError(f"{_name(photo, 0)}: the owner of the mask is not in this photo")
         return put_on(pixels, mine, self._fitted(), grey=is_grey(pixels))
@@ -190,9 +192,18 @@ def one_person(photos: Sequence[Pixels], names: Sequence[str]) -> list[Face]:
 
 
 def _each(photos: Photo | Sequence[Photo], change: Callable[[Photo], Pixels]) -> Any:
-    if isinstance(photos, str | Path | np.ndarray):
-        return change(photos)
-    return [change(photo) for photo in photos]
+    several = _several(photos)
+    out = [change(photo) for photo in several]
+    return out[0] if len(out) == 1 and several is not photos else out
+
+
+def _several(photos: Photo | Sequence[Photo]) -> Sequence[Photo]:
+    """The same sequence, or a new one of one photo; four dimensions are several photos."""
+    if isinstance(photos, str | Path):
+        return [photos]
+    if isinstance(photos, np.ndarray):
+        return [photos] if photos.ndim == 3 else tuple(photos)
+    return photos
 
 
 def _pixels(photo: Photo) -> Pixels:

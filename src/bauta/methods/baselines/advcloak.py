@@ -17,8 +17,8 @@ from bauta.engine.loop import EarlyStop, IterativeMethod, StepProgress
 from bauta.engine.problem import Problem
 from bauta.engine.shared import SharedProblem
 from bauta.engine.transforms import NONE
+from bauta.faces.frame import frames_of
 from bauta.methods.baselines.base import Setting, baseline
-from bauta.recognizers.crops import loose_crop
 
 _STEPS, _RATE = 120, 3e-4
 #: Share of the steps in which masks are adapted to the single image.
@@ -108,7 +108,7 @@ class AdvCloak(IterativeMethod):
 def _frames(problem: Problem) -> Tensor:
     """(B, 3, S, S) faces in their frames, which the loose crop is the whole of."""
     with torch.no_grad():
-        return loose_crop(problem.size).take(problem.canvas, problem.canvas.images)
+        return frames_of(problem.canvas, problem.size)
 
 
 @baseline(
