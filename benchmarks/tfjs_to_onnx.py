@@ -111,6 +111,16 @@ class _Graph:
             rank = max(self.rank.get(i, 0) for i in inputs)
             operands = [i if i in self.rank else self._constant(i, rank) for i in inputs]
             self._add(_PLAIN[op], operands, name, rank)
+        elif op == "Identity":
+            self._add("Identity", inputs, name, self.rank[inputs[0]])
+        elif op == "Prelu":
+            self._add("PRelu", [inputs[0], self._constant(inputs[1], 4)], name, 4)
+        elif op == "MaxPool":
+            sizes = [
+                [int(i) for i in node["attr"][key]["list"]["i"][1:3]]
+                for key in ("ksize", "strides")
+            ]
+            self._add("MaxPool", inputs, name, 4, kernel_shape=sizes[0], strides=sizes[1])
         elif op == "Square":
             self._add("Mul", [inputs[0], inputs[0]], name, self.rank[inputs[0]])
         elif op == "Rsqrt":
@@ -150,16 +160,18 @@ class _Graph:
         self._fused(node, last, inputs[2:], 4)
 
     def _fused(self, node: dict[str, Any], last: str, inputs: list[str], rank: int) -> None:
-        """What a fused operation does to its product: a bias, and perhaps a ReLU."""
+        """What a fused operation does to its product: a bias, and perhaps a (P)ReLU."""
         if not inputs:
             return
         steps = [base64.b64decode(s).decode() for s in node["attr"]["fused_ops"]["list"]["s"]]
-        if steps not in (["BiasAdd"], ["BiasAdd", "Relu"]):
+        if steps not in (["BiasAdd"], ["BiasAdd", "Relu"], ["BiasAdd", "Prelu"]):
             raise SystemExit(f"{node['name']}: there is no rule for {steps}")
         total = node["name"] if len(steps) == 1 else f"{node['name']}/sum"
         self._add("Add", [last, self._constant(inputs[0], rank)], total, rank)
-        if len(steps) == 2:
+        if steps[1:] == ["Relu"]:
             self._add("Relu", [total], node["name"], rank)
+        elif steps[1:]:
+            self._add("PRelu", [total, self._constant(inputs[1], rank)], node["name"], rank)
 
     def _reduction(self, node: dict[str, Any], inputs: list[str]) -> None:
         rank = self.rank[inputs[0]]
@@ -177,7 +189,7 @@ class _Graph:
     def _constant(self, name: str, rank: int = 0) -> str:
         """A constant; one number per channel goes before rows and columns."""
         value = self.constants[name]
-        if rank == 4 and value.ndim == 1 and value.size > 1:
+        if rank == 4 and value.size > 1 and value.size == value.shape[-1]:
             return self._store(f"{name}/channels", value.reshape(-1, 1, 1))
         return self._store(name, value)
 

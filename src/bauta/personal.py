@@ -229,7 +229,7 @@ def remove_mask(
         source=source,
         written=target,
         faces=len(faces),
-        chosen=[faces.index(one.worn_by) + 1 for one in found],
+        chosen=[faces.index(one.face) + 1 for one in found],
         left_out=describe_metadata(picture) if metadata == "private" else (),
     )
 

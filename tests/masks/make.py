@@ -13,7 +13,7 @@ from bauta.keys.mask import Facts, PersonalMask
 
 #: Side of a mask, and of the noise that it is enlarged from: fine enough to be told from a face,
 #: coarse enough to outlive JPEG.
-SIZE, _GRAIN = 224, 64
+SIZE, _GRAIN = 224, 40
 #: The same for flows.
 _GRID, _BEND = 16, 4
 

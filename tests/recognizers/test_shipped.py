@@ -16,7 +16,7 @@ from bauta.recognizers.thresholds import thresholds_of
 from bauta.recognizers.trained import read_card
 from bauta.recognizers.zoo import get_surrogate, recognizers
 from bauta.training.recipe import parse_recipe, read_recipe
-from bauta.weights.records import locate, record, shipped_names
+from bauta.weights.records import locate, record, records, shipped_names
 
 Pixels = NDArray[np.uint8]
 SHIPPED = shipped_names()
@@ -76,4 +76,5 @@ def test_it_decides_and_has_gradients(
 def test_nothing_lies_there_that_is_not_recorded() -> None:
     folder = resources.files("bauta").joinpath("data/weights")
     stems = {Path(entry.name).stem for entry in folder.iterdir()}
-    assert stems == set(SHIPPED)
+    assert stems == {row.name for row in records().values() if row.source == "shipped"}
+    assert {f"{stem}.json" for stem in SHIPPED} <= {entry.name for entry in folder.iterdir()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -12,6 +12,7 @@ from bauta.engine.budgets import Budget
 from bauta.engine.flow import GRID, FlowBudget, MovingProblem
 from bauta.engine.shared import SharedProblem
 from bauta.faces.frame import render
+from bauta.faces.placement import PLACES, placed, placed_flows
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +24,20 @@ class AlbumProblem(MovingProblem, SharedProblem):
     :class:`~bauta.engine.flow.FlowBudget` pixels are moved first, alike in all photos.
 
     Attributes:
+        places: (B, 2, P, P) how the mask is bent to lie on each face, of
+            :func:`bauta.faces.placement.placements`.
         chroma: share of the mask's colour that every projection keeps. Below 1 the mask becomes one
             of light and shadow, which skin shows anyway, and less of green and purple.
 
     """
 
+    places: Tensor = field(kw_only=True)
     chroma: float = 1.0
+
+    @cached_property
+    def grid_maps(self) -> Tensor:
+        """(B, 2, 3) maps from canvas pixels to the points that flows are placed on."""
+        return self.canvas.canvas_to_frame(PLACES)
 
     @property
     def pixels(self) -> Budget:
@@ -57,8 +66,9 @@ class AlbumProblem(MovingProblem, SharedProblem):
         flow, pixels = self.parts(delta)
         images = self.canvas.images
         if flow is not None:
-            images = self.moved(flow.expand(len(self.canvas), -1, -1, -1))
-        added = render(pixels * self.allowed, self.masks, self.maps, images.shape[-1])
+            images = self.moved(placed_flows(flow, self.places))
+        there = placed(pixels, self.places) * self.allowed
+        added = render(there, self.masks, self.maps, images.shape[-1])
         return (images + added * self.canvas.inside).clamp(0, 255)
 
     def project(self, delta: Tensor) -> Tensor:
@@ -96,7 +106,7 @@ class AlbumProblem(MovingProblem, SharedProblem):
         part = replace(
             self,
             canvas=self.canvas[which], masks=self.masks[which], faces=self.faces[which],
-            grey=self.grey[which],
+            grey=self.grey[which], places=self.places[which],
         )  # fmt: skip
         # What takes time to compute is taken over instead.
         for name in ("maps", "allowed", "grid_maps", "share"):

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from bauta.faces.face import Face
 from bauta.faces.frame import FRAME_SIZE, cut_canvas, frames_of
-from bauta.faces.geometry import apply, compose, invert, warp
+from bauta.faces.landmarks import PREDICTORS, find_landmarks
+from bauta.faces.placement import placed, placed_flows, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import PersonalMask
@@ -29,19 +30,17 @@ Pixels = NDArray[np.uint8]
 
 #: Sigma of the blur in pixels of the frame, and variance that counts as flat, in grey levels.
 _SIGMA, _FLAT = 2.0, 4.0
-#: Standard deviations above chance from which a mask is there, and the share of its size. Masks
-#: resemble the edges of the face a little, so that their owner's bare photos may fit them by the
-#: standards of chance, but then only by a tenth of the mask (docs/results/masks.md).
-_SURE, _SHARE = 7.0, 0.12
-#: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
-#: are looked at.
-_MARGIN, _LIKELIEST = 1.25, 3
-#: Searches of where exactly the mask lies: shifts, turns and scales, each half of the one before.
-_ROUNDS = 4
-#: First of them, as a share of the frame's side.
-_FIRST = 0.008
+#: Standard deviations above chance from which a mask is there, and the share of its size
+#: (docs/results/masks.md).
+_SURE, _SHARE = 5.5, 0.12
+#: How much more of a mask must be seen than in bare photos that it was fitted on.
+_MARGIN = 1.25
 #: Rounds in which what a photo allows, and where pixels came from, are worked out from its result.
 _REFINED = 4
+#: Points along each side of the frame that bend a mask until it fits, and in how many steps.
+_KNOTS, _BENDS = 6, 40
+#: The first step, in sides of the frame, and what a square of these costs, in shares of the mask.
+_PACE, _STIFFNESS = 8e-4, 5.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,15 +48,15 @@ class Found:
     """A mask on a face.
 
     Attributes:
-        worn_by: the face as it was found.
-        face: the same face; its frame is where the mask lies.
+        face: who wears it.
+        places: (1, 2, P, P) how the mask lies on the face; see :mod:`bauta.faces.placement`.
         member: which of the family.
         score: standard deviations above chance.
 
     """
 
-    worn_by: Face
     face: Face
+    places: Tensor
     member: int
     score: float
 
@@ -80,7 +79,9 @@ def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[
     for face in faces:
         one, share = _nearest(photo, face, mask)
         if one.score >= _SURE and share >= enough:
-            out.append(one)
+            # Landmarks and mesh lie a little elsewhere than they did without the mask. Before it is
+            # sure that there is one, bending would make others fit as well.
+            out.append(replace(one, places=_bent(photo, one, mask)))
     return out
 
 
@@ -94,24 +95,17 @@ def bare_share(photos: Sequence[Pixels], faces: Sequence[Face], mask: PersonalMa
         mask: the owner's.
 
     """
-    members = range(len(mask.deltas))
-    raw = [
-        max(_evidence(photo, face, mask, member)[1] for member in members)
-        for photo, face in zip(photos, faces, strict=True)
-    ]
-    # Aligning takes long; chance is largest where it is large already.
-    likeliest = np.argsort(raw)[-_LIKELIEST:].tolist()
-    return max(0.0, *(_nearest(photos[at], faces[at], mask)[1] for at in likeliest))
+    looks = zip(photos, faces, strict=True)
+    return max(0.0, *(_nearest(photo, face, mask)[1] for photo, face in looks))
 
 
 def _nearest(photo: Pixels, face: Face, mask: PersonalMask) -> tuple[Found, float]:
-    """The member that a face seems to wear, aligned, and what share of it is seen."""
-    scores = [_evidence(photo, face, mask, k)[0] for k in range(len(mask.deltas))]
-    member = int(np.argmax(scores))
-    # Landmarks lie a little elsewhere than they did without the mask.
-    better = _aligned(photo, face, mask, member)
-    score, share = _evidence(photo, better, mask, member)
-    return Found(worn_by=face, face=better, member=member, score=score), share
+    """The member that a face seems to wear, and what share of it is seen."""
+    places = placements(cut_canvas([photo], [face]))
+    looks = [_evidence(photo, face, mask, k, places) for k in range(len(mask.deltas))]
+    member = int(np.argmax([score for score, _ in looks]))
+    score, share = looks[member]
+    return Found(face=face, places=places, member=member, score=score), share
 
 
 def take_off(
@@ -130,10 +124,23 @@ def take_off(
 
     """
     for one in found:
-        photo = _subtracted(photo, one, mask, grey)
-        if len(mask.flows):
-            photo = _moved_back(photo, one, mask)
+        # The face that comes back tells better than the masked one where the mask lies on it.
+        there = _looked_at_again(_without(photo, one, mask, grey), one)
+        photo = _without(photo, there, mask, grey)
     return photo
+
+
+def _looked_at_again(photo: Pixels, one: Found) -> Found:
+    face = one.face
+    if face.scheme in PREDICTORS:
+        points = find_landmarks(photo, face.box, scheme=face.scheme)
+        face = replace(face, landmarks=points)
+    return replace(one, face=face, places=placements(cut_canvas([photo], [face])))
+
+
+def _without(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pixels:
+    photo = _subtracted(photo, one, mask, grey)
+    return _moved_back(photo, one, mask) if len(mask.flows) else photo
 
 
 def _subtracted(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pixels:
@@ -141,7 +148,7 @@ def _subtracted(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pi
     out = photo
     for _ in range(_REFINED if mask.facts.perceptual else 1):
         # What was allowed is known by the photo without the mask, which is being looked for.
-        deltas = additions(out, [one.face], mask, one.member)
+        deltas = additions(out, [one.face], mask, one.member, one.places)
         out = render_into_photo(photo, [one.face], -deltas, area, limit=mask.facts.peak, grey=grey)
     return out
 
@@ -149,6 +156,7 @@ def _subtracted(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pi
 def _moved_back(photo: Pixels, one: Found, mask: PersonalMask) -> Pixels:
     area = region_mask(one.face, (mask.facts.region,))[None]
     flow = torch.from_numpy(mask.flows[one.member : one.member + 1].astype(np.float32))
+    flow = placed_flows(flow, one.places)
     field = F.interpolate(flow, (FRAME_SIZE, FRAME_SIZE), mode="bicubic", align_corners=False)
     inverse = _inverse(field * area)
     return move_in_photo(photo, [one.face], inverse, torch.ones_like(area))
@@ -166,9 +174,11 @@ def _inverse(field: Tensor) -> Tensor:
     return back
 
 
-def _evidence(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> tuple[float, float]:
+def _evidence(
+    photo: Pixels, face: Face, mask: PersonalMask, member: int, places: Tensor
+) -> tuple[float, float]:
     """How far above chance a mask fits a face, in standard deviations, and what share of it."""
-    seen, known, weight = _details(photo, face, mask, member)
+    seen, known, weight = _details(photo, face, mask, member, places)
     seen = seen * weight
     fit = float((seen * known).sum())
     # Mirrored, and shifted to anywhere, the same mask is another one with the same spectrum.
@@ -179,56 +189,35 @@ def _evidence(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> tup
 
 
 def _details(
-    photo: Pixels, face: Face, mask: PersonalMask, member: int
+    photo: Pixels, face: Face, mask: PersonalMask, member: int, places: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(1, 3, S, S) fine details of a face, those of the mask as it is worn, and weights."""
     frame = frames_of(cut_canvas([photo], [face]))
     area = region_mask(face, (mask.facts.region,))[None]
-    delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))
-    worn = delta * allowed(photo, [face], mask.facts) * area
+    worn = additions(photo, [face], mask, member, places) * area
     seen = frame - blurred(frame, _SIGMA)
     # Where a photo itself is busy, what is seen says little.
     return seen, worn - blurred(worn, _SIGMA), area / (blurred(seen.square(), _SIGMA) + _FLAT)
 
 
-def _aligned(photo: Pixels, face: Face, mask: PersonalMask, member: int) -> Face:
-    """The face with its landmarks where the mask fits best."""
-    seen, known, weight = _details(photo, face, mask, member)
+@torch.enable_grad()
+def _bent(photo: Pixels, one: Found, mask: PersonalMask) -> Tensor:
+    """How a mask lies on a face, bent until it fits best."""
+    face, member, places = one.face, one.member, one.places
+    seen, known, weight = _details(photo, face, mask, member, places)
     seen = seen * weight
-    best = np.zeros(4)
-    fit = _fit(seen, known, best)
-    for step in [_FIRST / 2**k for k in range(_ROUNDS)]:
-        for _ in range(4):
-            tries = [best + step * row for row in np.vstack([np.eye(4), -np.eye(4)])]
-            fits = [_fit(seen, known, one) for one in tries]
-            if max(fits) <= fit:
-                break
-            best, fit = tries[int(np.argmax(fits))], max(fits)
-    return _displaced(face, best)
-
-
-def _fit(seen: Tensor, known: Tensor, at: NDArray[np.float64]) -> float:
-    """How well a mask fits where it is shifted, turned and scaled by shares of the frame."""
-    size = known.shape[-1]
-    to_mask = torch.from_numpy(_similarity(-at, size, (size - 1) / 2))[None].to(known)
-    return float((seen * warp(known, to_mask, (size, size))).sum())
-
-
-def _similarity(at: NDArray[np.float64], side: float, middle: float) -> NDArray[np.float64]:
-    """(2, 3) similarity about the middle of a frame with such a side.
-
-    ``at`` is its shift in x and y, its turn and its scale, each in sides of the frame.
-    """
-    x, y, turn, scale = at
-    # At the rim of the frame, half a side from the middle, a turn moves as far as a shift does.
-    factor = (1 + 2 * scale) * np.exp(2j * turn)
-    linear = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    centre = np.full(2, middle)
-    return np.column_stack([linear, centre - linear @ centre + np.array([x, y]) * side])
-
-
-def _displaced(face: Face, at: NDArray[np.float64]) -> Face:
-    """A face whose frame is shifted, turned and scaled by shares of itself."""
-    moves = compose(face.frame, compose(_similarity(at, 1.0, 0.5), invert(face.frame)))
-    points = apply(moves, face.landmarks.astype(np.float64))
-    return replace(face, landmarks=points.astype(np.float32))
+    # A blur is its own transpose, so what it takes away can be taken from either side.
+    wanted = (seen - blurred(seen, _SIGMA)) * allowed(photo, [face], mask.facts)
+    wanted = wanted * region_mask(face, (mask.facts.region,))
+    wanted = wanted / (weight * known.square()).sum().clamp_min(1e-9)
+    delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))
+    knots = torch.zeros(1, 2, _KNOTS, _KNOTS, requires_grad=True)
+    optimiser = torch.optim.Adam([knots], lr=_PACE)
+    slowing = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, _BENDS)
+    for _ in range(_BENDS):
+        there = places + F.interpolate(knots, places.shape[-2:], mode="bicubic", align_corners=True)
+        loss = _STIFFNESS * knots.square().sum() - (wanted * placed(delta, there)).sum()
+        (knots.grad,) = torch.autograd.grad(loss, knots)
+        optimiser.step()
+        slowing.step()
+    return there.detach()

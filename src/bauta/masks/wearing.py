@@ -13,6 +13,7 @@ from torch import Tensor
 from bauta.engine.budgets import pixel_budget
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
+from bauta.faces.placement import placed, placed_flows, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import Facts, PersonalMask
@@ -55,14 +56,17 @@ def put_on(
     """
     at = member_for(mask, photo) if member is None else member
     areas = torch.stack([region_mask(face, (mask.facts.region,)) for face in faces])
+    places = placements(cut_canvas([photo] * len(faces), faces))
     if len(mask.flows):
         flow = torch.from_numpy(mask.flows[at : at + 1].astype(np.float32))
-        photo = move_in_photo(photo, faces, flow.expand(len(faces), -1, -1, -1), areas)
-    deltas = additions(photo, faces, mask, at)
+        photo = move_in_photo(photo, faces, placed_flows(flow, places), areas)
+    deltas = additions(photo, faces, mask, at, places)
     return render_into_photo(photo, faces, deltas, areas, limit=mask.facts.peak, grey=grey)
 
 
-def additions(photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: int) -> Tensor:
+def additions(
+    photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: int, places: Tensor
+) -> Tensor:
     """(N, 3, S, S) what is added to each face in its frame, in grey levels.
 
     Args:
@@ -70,10 +74,11 @@ def additions(photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: 
         faces: N faces in it.
         mask: whose.
         member: of the family.
+        places: (N, 2, P, P) how the mask lies on each face.
 
     """
-    delta = torch.from_numpy(mask.deltas[member].astype(np.float32))
-    return delta * allowed(photo, faces, mask.facts)
+    delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))
+    return placed(delta, places) * allowed(photo, faces, mask.facts)
 
 
 def allowed(photo: Pixels, faces: Sequence[Face], facts: Facts) -> Tensor:

@@ -30,6 +30,7 @@ from bauta.errors import UsageError
 from bauta.faces.face import EYE_DISTANCE, Face
 from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import warp
+from bauta.faces.placement import placements
 from bauta.faces.regions import region_mask
 from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, Facts, PersonalMask
 from bauta.masks.owner import embed_owner
@@ -270,6 +271,7 @@ class Chameleon(PersonalMethod):
             targets=[],
             grey=torch.tensor([is_grey(photo) for photo in photos], device=self.device),
             away_from="centre",
+            places=placements(canvas),
             chroma=self.chroma,
         )
 

@@ -63,8 +63,9 @@ def record(name: str) -> WeightRecord:
 
 
 def shipped_names() -> list[str]:
-    """Names of the networks that come inside Bauta."""
-    return [row.name for row in _RECORDS.values() if row.source == "shipped"]
+    """Names of the recognizers that come inside Bauta."""
+    rows = _RECORDS.values()
+    return [row.name for row in rows if row.source == "shipped" and row.kind == "recognizer"]
 
 
 def data_folder() -> Path:

@@ -198,6 +198,22 @@ TABLE = (
         origin="https://github.com/ShiqiYu/libfacedetection.train",
     ),
     WeightRecord(
+        name="mediapipe-mesh",
+        kind="landmarks",
+        architecture="MediaPipe face mesh, 192x192 RGB, 468 points",
+        filename="mediapipe-mesh.safetensors",
+        source="shipped",
+        sha256="88e0066f89224ee6a718c38e5b66d013384ecca14ea041deada5ff2b2509d83e",
+        size_bytes=1_223_218,
+        licence="Apache-2.0",
+        commercial_use=True,
+        training_data="not stated for this file; the paper: photos of mobile phones, and rendered "
+        "faces",
+        origin="https://github.com/google-ai-edge/mediapipe",
+        notes="face_landmark.tflite of the wheel 0.10.14, its numbers unchanged, and the mean mesh "
+        "of 600 people of LFW (benchmarks/mediapipe_mesh.py).",
+    ),
+    WeightRecord(
         name="sface-2021dec",
         kind="recognizer",
         # OpenCV hands it BGR, and swaps that to RGB on the way to the file (face_recognize.cpp).
