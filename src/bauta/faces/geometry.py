@@ -90,9 +90,9 @@ def pixel_grid(affines: Tensor, out_size: tuple[int, int], in_size: tuple[int, i
     # times as long for two columns.
     ys = torch.arange(height, dtype=affines.dtype, device=affines.device).view(1, -1, 1, 1)
     xs = torch.arange(width, dtype=affines.dtype, device=affines.device).view(1, 1, -1, 1)
-    a, b, c = (part[:, None, None, :] for part in (2 * affines).unbind(dim=2))
-    size = affines.new_tensor([in_size[1], in_size[0]])
-    return ((a * xs + (c + 1)) + b * ys).div_(size).sub_(1)
+    pixel = 2 / affines.new_tensor([in_size[1], in_size[0]])
+    a, b, c = (part[:, None, None, :] for part in (pixel[:, None] * affines).unbind(dim=2))
+    return (a * xs + (c + pixel / 2 - 1)) + b * ys
 
 
 def warp(

@@ -34,7 +34,7 @@ _SIGMA, _FLAT = 2.0, 4.0
 #: (docs/results/masks.md).
 _SURE, _SHARE = 5.5, 0.12
 #: How much more of a mask must be seen than in bare photos that it was fitted on.
-_MARGIN = 1.25
+_MARGIN = 1.1
 #: Rounds in which what a photo allows, and where pixels came from, are worked out from its result.
 _REFINED = 4
 #: Points along each side of the frame that bend a mask until it fits, and in how many steps.
