@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bauta.engine.budgets import Budget, pixel_budget
-from bauta.engine.ensemble import Ensemble
+from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.flow import FlowBudget, FlowProblem
 from bauta.engine.goals import Dodge, Goal, Impersonate
 from bauta.engine.loop import EarlyStop, IterativeMethod
@@ -324,12 +323,3 @@ def _targets(settings: Settings, surrogates: Sequence[Recognizer]) -> list[Tenso
     if settings.gain == "centre":
         tables = [table.mean(dim=0, keepdim=True) for table in tables]
     return [table.to(settings.device) for table in tables]
-
-
-def native_bf16(device: str) -> bool:
-    """Whether the device computes convolutions in bfloat16 natively, so that they gain time."""
-    if not device.startswith("cpu"):
-        return False
-    with suppress(AttributeError):
-        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    return False

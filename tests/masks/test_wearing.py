@@ -51,7 +51,7 @@ def test_only_the_frame_changes_and_only_in_a_copy(kind, collins, collins_face):
 def test_no_sample_changes_more_than_the_key_says(epsilon, perceptual, collins, collins_face):
     mask = noise_mask(epsilon, perceptual=perceptual)
     out = put_on(collins, [collins_face], mask)
-    assert largest_change(collins, out) <= mask.facts.peak == epsilon * (2 if perceptual else 1)
+    assert largest_change(collins, out) <= mask.facts.peak == epsilon * (3 if perceptual else 1)
     assert largest_change(collins, out) >= int(mask.facts.peak) - 2
 
 

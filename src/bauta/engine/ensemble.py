@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -112,3 +113,12 @@ def distances(embeddings: Tensor, references: Tensor, scale: float) -> Tensor:
 def fused(parts: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
     """Weighted sum of the members' tensors."""
     return torch.stack([share * part for share, part in zip(shares, parts, strict=True)]).sum(0)
+
+
+def native_bf16(device: str) -> bool:
+    """Whether the device computes convolutions in bfloat16 natively, so that they gain time."""
+    if not device.startswith("cpu"):
+        return False
+    with suppress(AttributeError):
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False

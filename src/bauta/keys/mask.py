@@ -22,6 +22,8 @@ _KIND = "mask"
 _SECRET = 32
 #: Largest change that a key may ask for, in grey levels, and most members of a family.
 MAX_EPSILON, MAX_MEMBERS = 64.0, 64
+#: Largest change of a sample under a perceptual budget, in epsilons. Few samples change as much.
+PEAK = 3.0
 #: Sides of a mask, and by what share a half float is rounded at most.
 _SIDES, _ROUNDED = (16, 512), 2.0**-11
 #: Points of a flow along a side, at most, and how far one may lead, in sides of the frame.
@@ -38,7 +40,7 @@ class Facts:
 
     Attributes:
         method: that made it.
-        epsilon: the budget in grey levels: the largest change of any sample, or half of that if
+        epsilon: the budget in grey levels: the largest change of any sample, or a third of that if
             ``perceptual``.
         perceptual: whether photos get less of the mask on smooth areas.
         region: of the face that it changes.
@@ -64,7 +66,7 @@ class Facts:
     @property
     def peak(self) -> float:
         """Largest change of any sample, in grey levels."""
-        return 2 * self.epsilon if self.perceptual else self.epsilon
+        return PEAK * self.epsilon if self.perceptual else self.epsilon
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -33,8 +33,9 @@ _SIGMA, _FLAT = 2.0, 4.0
 #: Standard deviations above chance from which a mask is there, and the share of its size
 #: (docs/results/masks.md).
 _SURE, _SHARE = 5.5, 0.12
-#: How much more of a mask must be seen than in bare photos that it was fitted on.
-_MARGIN = 1.1
+#: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
+#: are looked at.
+_MARGIN, _LIKELIEST = 1.1, 3
 #: Rounds in which what a photo allows, and where pixels came from, are worked out from its result.
 _REFINED = 4
 #: Points along each side of the frame that bend a mask until it fits, and in how many steps.
@@ -74,14 +75,14 @@ def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[
         One entry for each face that wears it.
 
     """
-    enough = max(_SHARE, _MARGIN * mask.facts.bare)
     out = []
     for face in faces:
         one, share = _nearest(photo, face, mask)
-        if one.score >= _SURE and share >= enough:
-            # Landmarks and mesh lie a little elsewhere than they did without the mask. Before it is
-            # sure that there is one, bending would make others fit as well.
-            out.append(replace(one, places=_bent(photo, one, mask)))
+        # Before it is likely that there is a mask, bending would make others fit as well.
+        if one.score >= _SURE and share >= _SHARE:
+            one, share = _fitted(photo, one, mask)
+            if share >= _MARGIN * mask.facts.bare:
+                out.append(one)
     return out
 
 
@@ -95,8 +96,10 @@ def bare_share(photos: Sequence[Pixels], faces: Sequence[Face], mask: PersonalMa
         mask: the owner's.
 
     """
-    looks = zip(photos, faces, strict=True)
-    return max(0.0, *(_nearest(photo, face, mask)[1] for photo, face in looks))
+    looks = [_nearest(*look, mask) for look in zip(photos, faces, strict=True)]
+    # Bending takes long; chance is largest where it is large already.
+    likeliest = np.argsort([share for _, share in looks])[-_LIKELIEST:].tolist()
+    return max(0.0, *(_fitted(photos[at], looks[at][0], mask)[1] for at in likeliest))
 
 
 def _nearest(photo: Pixels, face: Face, mask: PersonalMask) -> tuple[Found, float]:
@@ -106,6 +109,12 @@ def _nearest(photo: Pixels, face: Face, mask: PersonalMask) -> tuple[Found, floa
     member = int(np.argmax([score for score, _ in looks]))
     score, share = looks[member]
     return Found(face=face, places=places, member=member, score=score), share
+
+
+def _fitted(photo: Pixels, one: Found, mask: PersonalMask) -> tuple[Found, float]:
+    """The same, bent until it fits: landmarks and mesh lie a little elsewhere with a mask."""
+    one = replace(one, places=_bent(photo, one, mask))
+    return one, _evidence(photo, one.face, mask, one.member, one.places)[1]
 
 
 def take_off(

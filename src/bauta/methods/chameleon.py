@@ -19,8 +19,8 @@ from torch import Generator, Tensor
 
 from bauta import __version__
 from bauta.engine.album import AlbumProblem
-from bauta.engine.budgets import Budget, pixel_budget
-from bauta.engine.ensemble import Ensemble, distances
+from bauta.engine.budgets import Budget, Perceptual, pixel_budget
+from bauta.engine.ensemble import Ensemble, distances, native_bf16
 from bauta.engine.flow import FlowBudget
 from bauta.engine.goals import Dodge
 from bauta.engine.loop import IterativeMethod, State, team_gradient
@@ -32,7 +32,7 @@ from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import warp
 from bauta.faces.placement import placements
 from bauta.faces.regions import region_mask
-from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, Facts, PersonalMask
+from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, PEAK, Facts, PersonalMask
 from bauta.masks.owner import embed_owner
 from bauta.masks.removal import bare_share
 from bauta.media import is_grey
@@ -50,6 +50,9 @@ from bauta.recognizers.zoo import default_surrogates, get_surrogate
 _LOW, _HIGH = 0.9, 1.1
 #: How far lambda may get from 1, either way.
 _FARTHEST = 128.0
+#: Structural dissimilarity per grey level of epsilon: an SSIM of .91 where masks are fitted, .90 on
+#: other photos, is what plain noise of 8 has.
+_SEEN = 0.045 / 8
 #: Side of the window that SSIM is taken over (Wang et al. 2004).
 _WINDOW = 11
 
@@ -165,10 +168,12 @@ class Chameleon(PersonalMethod):
     """A P3-Mask: fitted once on some photos of a person, worn by all of them.
 
     Args:
-        epsilon: size of the change in grey levels; see :class:`bauta.settings.Settings`.
-        perceptual: weigh it by what the eye notices.
+        epsilon: size of the change in grey levels.
+        perceptual: weigh it by what the eye notices. The largest change of a sample is then three
+            times epsilon, since ``dssim`` holds what is seen.
         warp: how far pixels may be moved, in percent of the distance between the eyes.
-        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2.
+        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2; None: .045 at an
+            epsilon of 8, and in proportion.
         chroma: share of the mask's colour that is kept at every step.
         members: masks in the family; each photo wears one of them.
         steps: gradient steps per member.
@@ -192,7 +197,7 @@ class Chameleon(PersonalMethod):
     epsilon: float = 8.0
     perceptual: bool = True
     warp: float = 2.0
-    dssim: float = 0.05
+    dssim: float | None = None
     chroma: float = 0.9
     members: int = 3
     steps: int = 60
@@ -247,7 +252,8 @@ class Chameleon(PersonalMethod):
             raise UsageError(
                 f"epsilon must be above 0 and at most {MAX_EPSILON:g}, got {self.epsilon}"
             )
-        pixels = pixel_budget(self.epsilon, perceptual=self.perceptual)
+        unit = PEAK / Perceptual.cap if self.perceptual else 1.0
+        pixels = pixel_budget(unit * self.epsilon, perceptual=self.perceptual)
         if not 0 <= self.warp <= 10:
             raise UsageError(f"warp must be between 0 and 10 percent, got {self.warp}")
         moves = self.warp / 100 * EYE_DISTANCE
@@ -258,7 +264,7 @@ class Chameleon(PersonalMethod):
     ) -> AlbumProblem:
         """The photos as one optimisation problem."""
         canvas = cut_canvas(photos, faces).to(self.device)
-        ensemble = Ensemble(team)
+        ensemble = Ensemble(team, bf16=native_bf16(self.device))
         own = own_embeddings(canvas, ensemble, NONE, 0, Generator())
         return AlbumProblem(
             canvas=canvas,
@@ -275,6 +281,11 @@ class Chameleon(PersonalMethod):
             chroma=self.chroma,
         )
 
+    @property
+    def aim(self) -> float:
+        """Structural dissimilarity that is aimed at."""
+        return _SEEN * self.epsilon if self.dssim is None else self.dssim
+
     def method(self, member: int, rivals: Sequence[Tensor]) -> CrossImage:
         """What a member of the family is optimised by.
 
@@ -284,7 +295,7 @@ class Chameleon(PersonalMethod):
 
         """
         return CrossImage(
-            steps=self.steps, batch=self.batch, dssim=self.dssim, seed=self.seed + member,
+            steps=self.steps, batch=self.batch, dssim=self.aim, seed=self.seed + member,
             rivals=rivals,
         )  # fmt: skip
 

@@ -101,7 +101,7 @@ class FaceCloak(Chameleon):
     def method(self, member: int, rivals: Sequence[Tensor]) -> CrossImage:
         """What a member of the family is optimised by."""
         return Cloaking(
-            steps=self.steps, batch=self.batch, dssim=self.dssim, seed=self.seed + member,
+            steps=self.steps, batch=self.batch, dssim=self.aim, seed=self.seed + member,
             rivals=rivals, attention=self.attention, highpass=self.highpass, near=self.near,
             far=self.far,
         )  # fmt: skip
