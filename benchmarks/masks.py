@@ -12,6 +12,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -19,8 +20,12 @@ from PIL import Image
 
 from bauta.cores import usable_cores
 from bauta.faces.finders import find
+from bauta.faces.frame import cut_canvas
+from bauta.faces.placement import placements
+from bauta.faces.regions import region_mask
+from bauta.faces.rendering import render_into_photo
 from bauta.keys.mask import PersonalMask, read_mask
-from bauta.masks.wearing import put_on
+from bauta.masks.wearing import additions, put_on
 from bauta.media import read_photo
 from bauta.personal import apply_mask, fit_mask
 
@@ -71,18 +76,31 @@ def wearing(mask: PersonalMask, photo: Path, folder: Path, rounds: int) -> None:
 
 
 def addition(mask: PersonalMask, photo: Path, rounds: int) -> None:
-    """Moving and adding alone, per megapixel of the face's frame."""
+    """Moving and adding, adding, and only the last step of adding, per megapixel of the frame."""
     pixels = read_photo(photo).pixels
     face = find(pixels)[0]
     area = face.frame_side**2 / 1e6
     still = PersonalMask(facts=mask.facts, deltas=mask.deltas, secret=mask.secret)
-    for what, one in (("moving and adding", mask), ("adding alone", still)):
+    places = placements(cut_canvas([pixels], [face]))
+    deltas = additions(pixels, [face], mask, 0, places)
+    region = region_mask(face, (mask.facts.region,))[None]
+
+    def last() -> None:
+        render_into_photo(pixels, [face], deltas, region, limit=mask.facts.peak)
+
+    stages: dict[str, Callable[[], object]] = {
+        "placing, moving and adding": lambda: put_on(pixels, [face], mask, member=0),
+        "placing and adding": lambda: put_on(pixels, [face], still, member=0),
+        "adding alone": last,
+    }
+    for what, stage in stages.items():
+        stage()
         times = []
-        for _ in range(rounds + 1):
+        for _ in range(rounds):
             began = time.perf_counter()
-            put_on(pixels, [face], one, member=0)
+            stage()
             times.append(time.perf_counter() - began)
-        took = statistics.median(times[1:])
+        took = statistics.median(times)
         print(f"{what}: {1000 * took:.0f} ms, {1000 * took / area:.1f} ms per megapixel of face")
 
 

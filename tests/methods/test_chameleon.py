@@ -381,6 +381,16 @@ def test_only_the_owner_wears_the_mask(fitted, portrait, hopper):
     assert psnr(photo, back) > psnr(photo, worn) + 6
 
 
+@pytest.mark.parametrize("epsilon", [2.0, 8.0, 16.0])
+@pytest.mark.parametrize("perceptual", [True, False])
+def test_what_may_be_seen_follows_epsilon(epsilon, perceptual, fitted):
+    one = Chameleon(epsilon=epsilon, perceptual=perceptual, warp=0.0)
+    facts = replace(fitted.mask_.facts, epsilon=epsilon, perceptual=perceptual)
+    assert one.budget().peak == pytest.approx(facts.peak)
+    assert one.aim == pytest.approx(0.045 * epsilon / 8)
+    assert Chameleon(epsilon=epsilon, dssim=0.02).aim == 0.02
+
+
 def test_a_stranger_is_refused(fitted, hopper):
     small = np.asarray(Image.fromarray(hopper).reduce(2))
     with pytest.raises(NoFaceError, match="the owner of the mask is not in this photo"):

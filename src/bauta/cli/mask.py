@@ -70,7 +70,11 @@ def fit_command(
         str | None, typer.Option(help="What makes them: embedded, or arc2face (docs/views.md).")
     ] = None,
     epsilon: Annotated[
-        float | None, typer.Option(help="How much change you accept, in grey levels of 255.")
+        float | None,
+        typer.Option(
+            help="How much change you accept: as visible as noise of so many grey levels of 255 "
+            "(8; 16 hides more, and is seen)."
+        ),
     ] = None,
     members: Annotated[
         int | None,
