@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bauta.audit.metrics import psnr
 from bauta.bench import changes, learning
 from bauta.bench import run as bench_run
 from bauta.bench.bench import Bench
@@ -25,8 +26,11 @@ from bauta.faces.frame import FRAME_SIZE
 from bauta.faces.index import main_face
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
+from bauta.masks.wearing import put_on
 from bauta.media import read_photo
 from bauta.recognizers.zoo import get_surrogate
+from bauta.views.base import engines
+from tests.masks.make import noise_mask
 from tests.training.conftest import album
 
 __all__ = ["album"]
@@ -155,3 +159,22 @@ def test_a_mask_is_estimated_from_posts_and_taken_off(album: Path):
     before = float(np.square(posts[10].astype(float) - clean[10]).mean())
     assert before > left(3) > left(10)
     assert left(10) < 0.6 * before
+
+
+def test_who_knows_that_masks_follow_the_mesh_guesses_them_better(collins, collins_face):
+    mask = noise_mask()
+    views = engines["embedded"]().make(collins, collins_face, 6, seed=0)
+    worn = [put_on(view.pixels, [view.face], mask) for view in views]
+    faces = [view.face for view in views]
+    area = region_mask(collins_face, ("face",))[None]
+    known = torch.from_numpy(mask.deltas.astype(np.float32))
+
+    def likeness(follows: bool) -> float:
+        guess = estimate_mask(worn, faces, follows=follows)
+        a, b = (values[(area > 0.5).expand_as(values)] for values in (guess, known))
+        return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
+
+    assert likeness(follows=True) > likeness(follows=False) + 0.05
+    guess = estimate_mask(worn, faces, follows=True)
+    (back,) = unmask(worn[:1], faces[:1], guess, follows=True)
+    assert psnr(views[0].pixels, back) > psnr(views[0].pixels, worn[0]) + 0.2

@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import map_coordinates
 
 from bauta.faces.frame import cut_canvas
 from bauta.faces.mesh import find_mesh, mean_mesh
 from bauta.faces.placement import (
     PLACES,
     _spline,
+    inverse,
     placed,
     placed_flows,
     placements,
@@ -24,7 +27,7 @@ from bauta.faces.placement import (
 def at(places, points):
     """(N, 2) displacements at (N, 2) points of the unit frame."""
     grid = 2 * points[None, None] - 1
-    rows = torch.nn.functional.grid_sample(
+    rows = F.grid_sample(
         places, grid.to(places), mode="bicubic", padding_mode="border", align_corners=False
     )
     return rows[0, :, 0].T
@@ -107,3 +110,19 @@ def test_gradients_come_back_to_where_they_belong():
     places = torch.full((1, 2, PLACES, PLACES), 4 / 64)
     (gradient,) = torch.autograd.grad(placed(fields, places)[0, 0, 30, 30], fields)
     assert gradient[0, 0, 34, 34] == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("move", [0.005, 0.02])
+def test_the_inverse_of_a_flow_undoes_it(move):
+    size = 96
+    bends = 2 * torch.rand(1, 2, 4, 4, generator=torch.Generator().manual_seed(0)) - 1
+    field = F.interpolate(bends * move, (size, size), mode="bicubic", align_corners=False)
+    back = inverse(field)
+    # What is fetched for a point comes from where the inverse sends it; in pixels, by scipy.
+    there, here = size * field[0].numpy(), size * back[0].numpy()
+    rows, columns = np.mgrid[:size, :size].astype(float)
+    at = [rows + here[1], columns + here[0]]
+    moved = [map_coordinates(there[k], at, order=1, mode="nearest") for k in (0, 1)]
+    left = np.hypot(here[0] + moved[0], here[1] + moved[1])
+    assert np.hypot(*there).max() > 0.5 * move * size
+    assert left.max() < 0.05

@@ -7,14 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from scipy.ndimage import map_coordinates
 
 from bauta.audit.metrics import psnr
 from bauta.faces.detect import find_faces
-from bauta.masks.removal import _inverse, find_mask, take_off
+from bauta.masks.removal import find_mask, take_off
 from bauta.masks.wearing import put_on
 from bauta.media import is_grey
 from tests.masks.make import noise_mask
@@ -167,19 +164,3 @@ def test_grey_photos_come_back_without_colour(kind, collins, collins_face):
     back = take_off(worn, find_mask(worn, [collins_face], mask), mask, grey=True)
     assert is_grey(back)
     assert face_psnr(grey, back, collins_face) > face_psnr(grey, worn, collins_face) + 8
-
-
-@pytest.mark.parametrize("move", [0.005, 0.02])
-def test_the_inverse_of_a_flow_undoes_it(move):
-    size = 96
-    flow = torch.from_numpy(noise_mask(move=move).flows.astype(np.float32))
-    field = F.interpolate(flow, (size, size), mode="bicubic", align_corners=False)
-    back = _inverse(field)
-    # What is fetched for a point comes from where the inverse sends it; in pixels, by scipy.
-    there, here = size * field[0].numpy(), size * back[0].numpy()
-    rows, columns = np.mgrid[:size, :size].astype(float)
-    at = [rows + here[1], columns + here[0]]
-    moved = [map_coordinates(there[k], at, order=1, mode="nearest") for k in (0, 1)]
-    left = np.hypot(here[0] + moved[0], here[1] + moved[1])
-    assert np.hypot(*there).max() > 0.5 * move * size
-    assert left.max() < 0.05

@@ -87,7 +87,9 @@ def _shown(bench: Bench, albums: Albums, contestant: Contestant, change: Change)
         where = [albums.faces[name] for name in tests]
         if change.adversary == ESTIMATE:
             faces, posts = found_anew(photos, where), int(change.strength)
-            photos = unmask(photos, faces, estimate_mask(photos[:posts], faces[:posts]))
+            follows = contestant.entry.personal
+            guess = estimate_mask(photos[:posts], faces[:posts], follows=follows)
+            photos = unmask(photos, faces, guess, follows=follows)
         elif change.adversary:
             photos = [apply_adversary(change.adversary, p, change.strength) for p in photos]
         out.append((photos, found_anew(photos, where)))

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas, frames_of
+from bauta.faces.placement import inverse, placed, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
 from bauta.masks.blurring import blurred
@@ -28,21 +29,27 @@ _PLACE = 4.0
 #: Variance, in squared grey levels, below which a place is as good as flat.
 _FLAT = 4.0
 #: No mask that a person would post changes more; in grey levels.
-_LIMIT = 16.0
+_LIMIT = 32.0
 
 
-def estimate_mask(photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face]) -> Tensor:
+def estimate_mask(
+    photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face], *, follows: bool = False
+) -> Tensor:
     """What posts have in common besides the person.
 
     Args:
         photos: (H, W, 3) uint8 RGB posts of one person.
         faces: the face in each.
+        follows: masks follow the mesh of the face, as Bauta's own do, and so does the adversary.
 
     Returns:
         (1, 3, S, S) estimate in the frame, in grey levels.
 
     """
-    frames = frames_of(cut_canvas(photos, faces))
+    canvas = cut_canvas(photos, faces)
+    frames = frames_of(canvas)
+    if follows:
+        frames = placed(frames, inverse(placements(canvas)))
     details = frames - blurred(frames, _SIGMA)
     weights = 1 / (blurred(details.square(), _PLACE) + _FLAT)
     mean: Tensor = (weights * details).sum(0, keepdim=True) / weights.sum(0, keepdim=True)
@@ -50,7 +57,11 @@ def estimate_mask(photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face]) ->
 
 
 def unmask(
-    photos: Sequence[NDArray[np.uint8]], faces: Sequence[Face], estimate: Tensor
+    photos: Sequence[NDArray[np.uint8]],
+    faces: Sequence[Face],
+    estimate: Tensor,
+    *,
+    follows: bool = False,
 ) -> list[NDArray[np.uint8]]:
     """Photos less an estimated mask.
 
@@ -58,11 +69,12 @@ def unmask(
         photos: (H, W, 3) uint8 RGB each.
         faces: the face in each.
         estimate: (1, 3, S, S) in the frame, in grey levels.
+        follows: as in :func:`estimate_mask`.
 
     """
-    return [
-        render_into_photo(
-            photo, [face], -estimate, region_mask(face, ("head",))[None], limit=_LIMIT
-        )
-        for photo, face in zip(photos, faces, strict=True)
-    ]
+    out = []
+    for photo, face in zip(photos, faces, strict=True):
+        there = placed(estimate, placements(cut_canvas([photo], [face]))) if follows else estimate
+        area = region_mask(face, ("head",))[None]
+        out.append(render_into_photo(photo, [face], -there, area, limit=_LIMIT))
+    return out

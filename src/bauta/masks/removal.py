@@ -19,7 +19,7 @@ from torch import Tensor
 from bauta.faces.face import Face
 from bauta.faces.frame import FRAME_SIZE, cut_canvas, frames_of
 from bauta.faces.landmarks import PREDICTORS, find_landmarks
-from bauta.faces.placement import placed, placed_flows, placements
+from bauta.faces.placement import inverse, placed, placed_flows, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import PersonalMask
@@ -36,7 +36,7 @@ _SURE, _SHARE = 5.5, 0.12
 #: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
 #: are looked at.
 _MARGIN, _LIKELIEST = 1.1, 3
-#: Rounds in which what a photo allows, and where pixels came from, are worked out from its result.
+#: Rounds in which what a photo allows is worked out from its result.
 _REFINED = 4
 #: Points along each side of the frame that bend a mask until it fits, and in how many steps.
 _KNOTS, _BENDS = 6, 40
@@ -167,20 +167,8 @@ def _moved_back(photo: Pixels, one: Found, mask: PersonalMask) -> Pixels:
     flow = torch.from_numpy(mask.flows[one.member : one.member + 1].astype(np.float32))
     flow = placed_flows(flow, one.places)
     field = F.interpolate(flow, (FRAME_SIZE, FRAME_SIZE), mode="bicubic", align_corners=False)
-    inverse = _inverse(field * area)
-    return move_in_photo(photo, [one.face], inverse, torch.ones_like(area))
-
-
-def _inverse(field: Tensor) -> Tensor:
-    """The (1, 2, S, S) field that undoes one of displacements in sides of the frame."""
-    size = field.shape[-1]
-    line = (torch.arange(size) + 0.5) / size
-    here = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)[None]
-    back = torch.zeros_like(field)
-    for _ in range(_REFINED):
-        there = here + back.permute(0, 2, 3, 1)
-        back = -F.grid_sample(field, 2 * there - 1, padding_mode="border", align_corners=False)
-    return back
+    back = inverse(field * area)
+    return move_in_photo(photo, [one.face], back, torch.ones_like(area))
 
 
 def _evidence(
