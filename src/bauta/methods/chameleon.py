@@ -50,9 +50,9 @@ from bauta.recognizers.zoo import default_surrogates, get_surrogate
 _LOW, _HIGH = 0.9, 1.1
 #: How far lambda may get from 1, either way.
 _FARTHEST = 128.0
-#: Structural dissimilarity per grey level of epsilon: an SSIM of .91 where masks are fitted, .90 on
-#: other photos, is what plain noise of 8 has.
-_SEEN = 0.045 / 8
+#: Structural dissimilarity per grey level of epsilon: an SSIM of .92 where masks are fitted and
+#: .90 on other photos, which is about what a plain mask of 8 grey levels leaves.
+_SEEN = 0.04 / 8
 #: Side of the window that SSIM is taken over (Wang et al. 2004).
 _WINDOW = 11
 
@@ -172,7 +172,7 @@ class Chameleon(PersonalMethod):
         perceptual: weigh it by what the eye notices. The largest change of a sample is then three
             times epsilon, since ``dssim`` holds what is seen.
         warp: how far pixels may be moved, in percent of the distance between the eyes.
-        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2; None: .045 at an
+        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2; None: .04 at an
             epsilon of 8, and in proportion.
         chroma: share of the mask's colour that is kept at every step.
         members: masks in the family; each photo wears one of them.
