@@ -33,6 +33,8 @@ _SIGMA, _FLAT = 2.0, 4.0
 #: Standard deviations above chance from which a mask is there, and the share of its size
 #: (docs/results/masks.md).
 _SURE, _SHARE = 5.5, 0.12
+#: From where it is worth a second look, and the share that has to be seen then.
+_LIKELY, _CLEAR = 3.0, 0.38
 #: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
 #: are looked at.
 _MARGIN, _LIKELIEST = 1.1, 3
@@ -78,11 +80,13 @@ def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[
     out = []
     for face in faces:
         one, share = _nearest(photo, face, mask)
-        # Before it is likely that there is a mask, bending would make others fit as well.
-        if one.score >= _SURE and share >= _SHARE:
-            one, share = _fitted(photo, one, mask)
-            if share >= _MARGIN * mask.facts.bare:
-                out.append(one)
+        if one.score < _LIKELY:
+            continue
+        sure = one.score >= _SURE and share >= _SHARE
+        # Bending makes other masks fit better as well, so who comes by it has to fit very well.
+        one, share = _fitted(photo, one, mask)
+        if share >= max(_MARGIN * mask.facts.bare, 0.0 if sure else _CLEAR):
+            out.append(one)
     return out
 
 
