@@ -116,7 +116,7 @@ def test_batches_do_not_matter(collins, collins_face, hopper, hopper_face):
     both = dlib.embed(photos, faces)
     alone = np.concatenate([dlib.embed([p], [f]) for p, f in zip(photos, faces, strict=True)])
     # Measured: 3e-6, from the canvas' padding.
-    np.testing.assert_allclose(both, alone, atol=2e-5)
+    np.testing.assert_allclose(both, alone, atol=5e-5)
     assert dlib.embed([], []).shape[0] == 0
     a, b = similarity_matrix(both, both)[0]
     assert a == 1
