@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.engine.budgets import pixel_budget
+from bauta.engine.budgets import Budget, Perceptual, pixel_budget
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
 from bauta.faces.placement import placed, placed_flows, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
-from bauta.keys.mask import Facts, PersonalMask
+from bauta.keys.mask import PEAK, Facts, PersonalMask
 
 Pixels = NDArray[np.uint8]
 #: Rows of a photo between two that are looked at to tell it from others.
@@ -81,9 +81,15 @@ def additions(
     return placed(delta, places) * allowed(photo, faces, mask.facts)
 
 
+def mask_budget(epsilon: float, *, perceptual: bool) -> Budget:
+    """What a mask may add; its peak is :attr:`bauta.keys.mask.Facts.peak`."""
+    unit = PEAK / Perceptual.cap if perceptual else 1.0
+    return pixel_budget(unit * epsilon, perceptual=perceptual)
+
+
 def allowed(photo: Pixels, faces: Sequence[Face], facts: Facts) -> Tensor:
     """(N, 1, S, S) share of a mask that each face's surroundings take unseen, 0 to 1."""
-    budget = pixel_budget(facts.epsilon, perceptual=facts.perceptual)
+    budget = mask_budget(facts.epsilon, perceptual=facts.perceptual)
     ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
     if not facts.perceptual:
         return torch.ones_like(ovals)

@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 from bauta import __version__
 from bauta.engine.album import AlbumProblem
-from bauta.engine.budgets import Budget, Perceptual, pixel_budget
+from bauta.engine.budgets import Budget
 from bauta.engine.ensemble import Ensemble, distances, native_bf16
 from bauta.engine.flow import FlowBudget
 from bauta.engine.goals import Dodge
@@ -32,9 +32,10 @@ from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import warp
 from bauta.faces.placement import placements
 from bauta.faces.regions import region_mask
-from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, PEAK, Facts, PersonalMask
+from bauta.keys.mask import MAX_EPSILON, MAX_MEMBERS, Facts, PersonalMask
 from bauta.masks.owner import embed_owner
 from bauta.masks.removal import bare_share
+from bauta.masks.wearing import mask_budget
 from bauta.media import is_grey
 from bauta.methods.personal import (
     WITNESSES,
@@ -252,8 +253,7 @@ class Chameleon(PersonalMethod):
             raise UsageError(
                 f"epsilon must be above 0 and at most {MAX_EPSILON:g}, got {self.epsilon}"
             )
-        unit = PEAK / Perceptual.cap if self.perceptual else 1.0
-        pixels = pixel_budget(unit * self.epsilon, perceptual=self.perceptual)
+        pixels = mask_budget(self.epsilon, perceptual=self.perceptual)
         if not 0 <= self.warp <= 10:
             raise UsageError(f"warp must be between 0 and 10 percent, got {self.warp}")
         moves = self.warp / 100 * EYE_DISTANCE
