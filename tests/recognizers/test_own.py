@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -98,6 +99,20 @@ def test_without_thresholds_it_does_not_judge_by_default(file: Path):
     save_thresholds(user_file(), "my-net", {"far-1%": FAR})
     assert "my-net" in zoo.default_judges()
     assert zoo.get_recognizer("my-net").threshold == 0.5
+
+
+def test_what_another_environment_runs_stops_nobody_else(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before = zoo.default_judges()
+    add_recognizer(file, "my-net", RULE)
+    save_thresholds(user_file(), "my-net", {"far-1%": FAR})
+    assert zoo.default_judges() == sorted([*before, "my-net"], key=zoo.installed().index)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
+    )
+    assert zoo.default_judges() == before
 
 
 def test_another_network_does_not_inherit_thresholds(file: Path, tmp_path: Path):

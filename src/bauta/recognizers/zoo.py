@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
@@ -23,6 +24,7 @@ from bauta.recognizers.thresholds import thresholds_of
 from bauta.recognizers.trained import read_card, trained_recognizer
 from bauta.registry import Registry
 from bauta.weights.records import locate, locate_record, records, shipped_names
+from bauta.weights.table import WeightRecord
 
 #: Name to a function that builds the recognizer; each takes no arguments.
 recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
@@ -167,12 +169,22 @@ def installed() -> list[str]:
 
 
 def _has_weights(name: str) -> bool:
-    weights = WEIGHTS_OF.get(name, name)
     try:
-        locate_record(records()[weights] if weights in records() else OWN[name].record)
+        locate_record(_record_of(name))
     except WeightsError:
         return False
     return True
+
+
+def _record_of(name: str) -> WeightRecord:
+    weights = WEIGHTS_OF.get(name, name)
+    return records()[weights] if weights in records() else OWN[name].record
+
+
+def _can_run(name: str) -> bool:
+    """Whether what runs a recognizer is installed, not only its weights."""
+    is_onnx = _record_of(name).filename.endswith(".onnx")
+    return not is_onnx or importlib.util.find_spec("onnxruntime") is not None
 
 
 def default_surrogates(preset: str) -> list[str]:
@@ -201,8 +213,11 @@ def every_default_surrogate() -> list[str]:
 def default_judges() -> list[str]:
     """Names of the recognizers that score by default, among what is installed.
 
-    A recognizer without thresholds cannot decide anything yet, and is left out; so are the shipped
-    surrogates, who would only praise their own work, and dlib's port, which says what dlib says.
+    A recognizer without thresholds cannot decide anything yet, and is left out; so is one in ONNX
+    where the extra that runs it is not installed, as environments share what was fetched; so are
+    the shipped surrogates, who would only praise their own work, and dlib's port, which says what
+    dlib says.
     """
     others = {"dlib"}.union(*_TEAMS.values(), shipped_names()) - {BUILT_IN_JUDGE}
-    return [n for n in installed() if n not in others and "far-1%" in thresholds_of(n)]
+    able = [name for name in installed() if name not in others and _can_run(name)]
+    return [name for name in able if "far-1%" in thresholds_of(name)]
