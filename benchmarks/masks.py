@@ -81,8 +81,8 @@ def addition(mask: PersonalMask, photo: Path, rounds: int) -> None:
     face = find(pixels)[0]
     area = face.frame_side**2 / 1e6
     still = PersonalMask(facts=mask.facts, deltas=mask.deltas, secret=mask.secret)
-    places = placements(cut_canvas([pixels], [face]))
-    deltas = additions(pixels, [face], mask, 0, places)
+    canvas = cut_canvas([pixels], [face])
+    deltas = additions(canvas, [face], mask, 0, placements(canvas))
     region = region_mask(face, (mask.facts.region,))[None]
 
     def last() -> None:

@@ -45,9 +45,11 @@ def found(photos):
 def album(photos, found):
     """Make the problem of some of the photos under a budget."""
 
-    def make(name, these=(0, 1), chroma=1.0):
+    def make(name, these=(0, 1), chroma=1.0, fine=1.0):
         chosen = [photos[at] for at in these], [found[at] for at in these]
-        return replace(Chameleon().problem(*chosen, [toy()]), budget=BUDGETS[name], chroma=chroma)
+        return replace(
+            Chameleon().problem(*chosen, [toy()]), budget=BUDGETS[name], chroma=chroma, fine=fine
+        )
 
     return make
 
@@ -210,6 +212,24 @@ def test_colour_fades(name, album):
     light = before.mean(dim=1, keepdim=True)
     torch.testing.assert_close(after, light + 0.25 * (before - light), rtol=0, atol=0.1)
     assert float((before - light).abs().max()) > 4
+
+
+@pytest.mark.parametrize("name", ["plain", "moving"])
+def test_fine_parts_fade_and_soft_ones_stay(name, album):
+    of = album(name, fine=0.25)
+    checks = (torch.arange(of.size)[:, None] + torch.arange(of.size)) % 2 * 2.0 - 1
+    ramp = torch.linspace(-2, 2, of.size).expand(1, 3, of.size, of.size)
+    delta = torch.zeros_like(of.start(0, torch.Generator()))
+
+    def kept(pixels):
+        flow, _ = of.parts(delta)
+        _, after = of.parts(of.project(of._whole(flow, pixels)))
+        return after[0, 0, 100:120, 100:120]
+
+    torch.testing.assert_close(
+        kept(checks.expand(1, 3, -1, -1)), checks[100:120, 100:120] / 4, rtol=0.02, atol=1e-3
+    )
+    torch.testing.assert_close(kept(ramp), ramp[0, 0, 100:120, 100:120], rtol=0.02, atol=1e-2)
 
 
 def test_one_photo_in_colour_is_enough_for_a_mask_in_colour(photos, found):

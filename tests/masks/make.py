@@ -24,12 +24,13 @@ def noise_mask(
     members: int = 1,
     move: float = 0.0,
     seed: int = 0,
+    grain: int = _GRAIN,
     **facts: object,
 ) -> PersonalMask:
     """A family of masks that use their budget well, and move pixels by up to ``move`` frames."""
     generator = torch.Generator().manual_seed(seed)
     about = replace(Facts(method="noise", epsilon=epsilon), **facts)
-    noise = torch.randn(members, 3, _GRAIN, _GRAIN, generator=generator)
+    noise = torch.randn(members, 3, grain, grain, generator=generator)
     fine = F.interpolate(noise, (SIZE, SIZE), mode="bicubic") * about.peak
     bends = 2 * torch.rand(members, 2, _BEND, _BEND, generator=generator) - 1
     moves = F.interpolate(bends, (_GRID, _GRID), mode="bicubic").clamp(-1, 1) * move / 2**0.5

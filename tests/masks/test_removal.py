@@ -11,9 +11,11 @@ from PIL import Image
 
 from bauta.audit.metrics import psnr
 from bauta.faces.detect import find_faces
+from bauta.masks.owner import embed_owner
 from bauta.masks.removal import find_mask, take_off
 from bauta.masks.wearing import put_on
 from bauta.media import is_grey
+from bauta.recognizers.zoo import get_surrogate
 from tests.masks.make import noise_mask
 
 KINDS = {
@@ -164,3 +166,20 @@ def test_grey_photos_come_back_without_colour(kind, collins, collins_face):
     back = take_off(worn, find_mask(worn, [collins_face], mask), mask, grey=True)
     assert is_grey(back)
     assert face_psnr(grey, back, collins_face) > face_psnr(grey, worn, collins_face) + 8
+
+
+def test_what_is_found_in_doubt_has_to_hide_the_owner(collins, collins_face, hopper):
+    # So coarse a mask could be anybody's.
+    mask = noise_mask(grain=8)
+    worn = put_on(collins, [collins_face], mask)
+    witness = [get_surrogate("tight-ms1m")]
+    owners = {
+        "nobody": {},
+        "hers": embed_owner([collins], [collins_face], witness),
+        "his": embed_owner([hopper], [find_faces(hopper)[0]], witness),
+    }
+    found = {
+        name: [one.face for one in find_mask(worn, [collins_face], replace(mask, owner=owner))]
+        for name, owner in owners.items()
+    }
+    assert found == {"nobody": [], "hers": [collins_face], "his": []}

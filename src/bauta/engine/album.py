@@ -11,8 +11,12 @@ from torch import Generator, Tensor
 from bauta.engine.budgets import Budget
 from bauta.engine.flow import GRID, FlowBudget, MovingProblem
 from bauta.engine.shared import SharedProblem
+from bauta.engine.transforms import blur
 from bauta.faces.frame import render
 from bauta.faces.placement import PLACES, placed, placed_flows
+
+#: Side of the blur, in pixels of the frame, that leaves nothing fine: a sigma of 2.
+_FINE = 11
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +32,14 @@ class AlbumProblem(MovingProblem, SharedProblem):
             :func:`bauta.faces.placement.placements`.
         chroma: share of the mask's colour that every projection keeps. Below 1 the mask becomes one
             of light and shadow, which skin shows anyway, and less of green and purple.
+        fine: share of the mask's fine parts that every projection keeps. Below 1 the mask becomes
+            one of soft shades, which look like the face's own, and less of lines and spots.
 
     """
 
     places: Tensor = field(kw_only=True)
     chroma: float = 1.0
+    fine: float = 1.0
 
     @cached_property
     def grid_maps(self) -> Tensor:
@@ -74,7 +81,15 @@ class AlbumProblem(MovingProblem, SharedProblem):
     def project(self, delta: Tensor) -> Tensor:
         """Nearest mask that the budget allows."""
         flow, pixels = self.parts(delta)
-        return self.budget.project(self._whole(flow, self._paler(pixels)), self.limits)
+        return self.budget.project(
+            self._whole(flow, self._paler(self._softer(pixels))), self.limits
+        )
+
+    def _softer(self, pixels: Tensor) -> Tensor:
+        if self.fine == 1:
+            return pixels
+        soft = blur(pixels, _FINE)
+        return soft + self.fine * (pixels - soft)
 
     def _paler(self, pixels: Tensor) -> Tensor:
         if self.grey.all():

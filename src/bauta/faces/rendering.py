@@ -148,41 +148,52 @@ def _strips(
         Rows and columns, and (h, w, C) values.
 
     """
-    areas = [_area_of(face, mask, shape) for face, mask in zip(faces, masks, strict=True)]
-    touched = [area for area in areas if area is not None]
-    if not touched:
+    reaches = [_reach_of(face, mask) for face, mask in zip(faces, masks, strict=True)]
+    touched = np.concatenate([boxes for boxes in reaches if len(boxes)] or [np.empty((0, 2, 2))])
+    if not len(touched):
         return
-    first, last = min(a[0].start for a in touched), max(a[0].stop for a in touched)
+    first = max(0, math.floor(touched[:, 0, 1].min()))
+    last = min(shape[0], math.ceil(touched[:, 1, 1].max()) + 1)
     for top in range(first, last, _STRIP):
+        rows = slice(top, min(top + _STRIP, last))
         parts = []
-        for field, face, area in zip(fields, faces, areas, strict=True):
-            if area is None:
-                continue
-            rows = slice(max(top, area[0].start), min(top + _STRIP, area[0].stop))
-            if rows.start < rows.stop:
-                part = (rows, area[1])
-                parts.append((part, _sampled(field, face, part)))
+        for field, face, boxes in zip(fields, faces, reaches, strict=True):
+            columns = _columns_of(boxes, rows, shape[1])
+            if columns is not None:
+                parts.append(((rows, columns), _sampled(field, face, (rows, columns))))
         yield from _sum_overlaps(parts)
 
 
-def _area_of(face: Face, mask: Tensor, shape: tuple[int, ...]) -> _Area | None:
-    """Rows and columns of the photo that what is in a (1, S, S) mask of the frame touches."""
-    used = torch.nonzero(mask[0] > 0)
-    if not len(used):
-        return None
+def _reach_of(face: Face, mask: Tensor) -> NDArray[np.float64]:
+    """(N, 2, 2) corners, least and greatest (x, y), of what each pixel of a mask touches.
+
+    Args:
+        face: whose.
+        mask: (1, S, S) mask of the frame; N of its pixels are not 0.
+
+    """
+    used = torch.nonzero(mask[0] > 0).flip(1).double().numpy()
     size = mask.shape[-1]
     # Cubic interpolation reaches two samples further, but not beyond the frame.
-    first = (used.min(dim=0).values - 2).clamp(min=0).flip(0).tolist()
-    last = (used.max(dim=0).values + 3).clamp(max=size).flip(0).tolist()
-    box = np.array([[x, y] for x in (first[0], last[0]) for y in (first[1], last[1])]) / size
-    corners = apply(face.frame, box)
-    low = np.floor(corners.min(axis=0)).astype(int)
-    high = np.ceil(corners.max(axis=0)).astype(int) + 1
-    left, top = np.maximum(low, 0)
-    right, bottom = np.minimum(high, (shape[1], shape[0]))
-    if right <= left or bottom <= top:
+    boxes = np.stack([(used - 2).clip(0), (used + 3).clip(max=size)], axis=1) / size
+    corners = np.stack(
+        [
+            apply(face.frame, np.stack([boxes[:, i, 0], boxes[:, j, 1]], axis=1))
+            for i in (0, 1)
+            for j in (0, 1)
+        ]
+    )
+    return np.stack([corners.min(axis=0), corners.max(axis=0)], axis=1)
+
+
+def _columns_of(boxes: NDArray[np.float64], rows: slice, width: int) -> slice | None:
+    """Columns of a photo, of so many, that (N, 2, 2) boxes touch in some of its rows."""
+    there = boxes[(boxes[:, 1, 1] >= rows.start - 1) & (boxes[:, 0, 1] <= rows.stop)]
+    if not len(there):
         return None
-    return slice(int(top), int(bottom)), slice(int(left), int(right))
+    left = max(0, math.floor(there[:, 0, 0].min()))
+    right = min(width, math.ceil(there[:, 1, 0].max()) + 1)
+    return slice(left, right) if left < right else None
 
 
 def _sampled(field: Tensor, face: Face, area: _Area) -> Tensor:

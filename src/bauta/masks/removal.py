@@ -2,7 +2,9 @@
 
 A mask is found by a matched filter: what a blur takes away from the face is compared with what it
 takes away from the mask, and with the same mask turned and shifted, which tells what chance does.
-Subtracting it is exact but for what was lost meanwhile: rounding, clipping, JPEG, resizing.
+Masks of other people lie on brows and eyes as well, so what is found in doubt has to bring the
+key's owner to light. Subtracting is exact but for what was lost meanwhile: rounding, clipping,
+JPEG, resizing.
 """
 
 from __future__ import annotations
@@ -24,17 +26,21 @@ from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import PersonalMask
 from bauta.masks.blurring import blurred
+from bauta.masks.owner import likeness
 from bauta.masks.wearing import additions, allowed
 
 Pixels = NDArray[np.uint8]
 
 #: Sigma of the blur in pixels of the frame, and variance that counts as flat, in grey levels.
 _SIGMA, _FLAT = 2.0, 4.0
-#: Standard deviations above chance from which a mask is there, and the share of its size
-#: (docs/results/masks.md).
-_SURE, _SHARE = 5.5, 0.12
-#: From where it is worth a second look, and the share that has to be seen then.
-_LIKELY, _CLEAR = 3.0, 0.38
+#: Standard deviations above chance from which a mask may be there, and from which nobody else's can
+#: be mistaken for it (docs/results/masks.md).
+_LIKELY, _SURE = 2.0, 8.0
+#: In between: the share of the mask that has to be seen, and how like the owner the face below it
+#: has to be; see :func:`bauta.masks.owner.likeness`.
+_CLEAR, _ALIKE = 0.2, 0.25
+#: By how much less a bent mask tells than one that lies where the face says: it fits others too.
+_BENT = 1 / 3
 #: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
 #: are looked at.
 _MARGIN, _LIKELIEST = 1.1, 3
@@ -82,12 +88,20 @@ def find_mask(photo: Pixels, faces: Sequence[Face], mask: PersonalMask) -> list[
         one, share = _nearest(photo, face, mask)
         if one.score < _LIKELY:
             continue
-        sure = one.score >= _SURE and share >= _SHARE
-        # Bending makes other masks fit better as well, so who comes by it has to fit very well.
-        one, share = _fitted(photo, one, mask)
-        if share >= max(_MARGIN * mask.facts.bare, 0.0 if sure else _CLEAR):
+        one, share = _fitted(photo, mask, one, share)
+        if share < _MARGIN * mask.facts.bare:
+            continue
+        if one.score >= _SURE or (share >= _CLEAR and _hides_owner(photo, one, mask)):
             out.append(one)
     return out
+
+
+def _hides_owner(photo: Pixels, one: Found, mask: PersonalMask) -> bool:
+    """Whether the face that comes to light is the owner's."""
+    if not mask.owner:
+        return False
+    below = take_off(photo, [one], mask)
+    return bool(likeness(below, [one.face], mask.owner)[0] >= _ALIKE)
 
 
 @torch.no_grad()
@@ -103,7 +117,7 @@ def bare_share(photos: Sequence[Pixels], faces: Sequence[Face], mask: PersonalMa
     looks = [_nearest(*look, mask) for look in zip(photos, faces, strict=True)]
     # Bending takes long; chance is largest where it is large already.
     likeliest = np.argsort([share for _, share in looks])[-_LIKELIEST:].tolist()
-    return max(0.0, *(_fitted(photos[at], looks[at][0], mask)[1] for at in likeliest))
+    return max(0.0, *(_fitted(photos[at], mask, *looks[at])[1] for at in likeliest))
 
 
 def _nearest(photo: Pixels, face: Face, mask: PersonalMask) -> tuple[Found, float]:
@@ -115,10 +129,11 @@ def _nearest(photo: Pixels, face: Face, mask: PersonalMask) -> tuple[Found, floa
     return Found(face=face, places=places, member=member, score=score), share
 
 
-def _fitted(photo: Pixels, one: Found, mask: PersonalMask) -> tuple[Found, float]:
+def _fitted(photo: Pixels, mask: PersonalMask, one: Found, share: float) -> tuple[Found, float]:
     """The same, bent until it fits: landmarks and mesh lie a little elsewhere with a mask."""
     one = replace(one, places=_bent(photo, one, mask))
-    return one, _evidence(photo, one.face, mask, one.member, one.places)[1]
+    bent = _evidence(photo, one.face, mask, one.member, one.places)[1]
+    return one, share + _BENT * (bent - share)
 
 
 def take_off(
@@ -152,27 +167,25 @@ def _looked_at_again(photo: Pixels, one: Found) -> Found:
 
 
 def _without(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pixels:
-    photo = _subtracted(photo, one, mask, grey)
-    return _moved_back(photo, one, mask) if len(mask.flows) else photo
-
-
-def _subtracted(photo: Pixels, one: Found, mask: PersonalMask, grey: bool) -> Pixels:
     area = region_mask(one.face, (mask.facts.region,))[None]
+    back = _back(one, mask, area) if len(mask.flows) else None
     out = photo
     for _ in range(_REFINED if mask.facts.perceptual else 1):
         # What was allowed is known by the photo without the mask, which is being looked for.
-        deltas = additions(out, [one.face], mask, one.member, one.places)
-        out = render_into_photo(photo, [one.face], -deltas, area, limit=mask.facts.peak, grey=grey)
+        canvas = cut_canvas([out], [one.face])
+        deltas = -additions(canvas, [one.face], mask, one.member, one.places)
+        out = render_into_photo(photo, [one.face], deltas, area, limit=mask.facts.peak, grey=grey)
+        if back is not None:
+            out = move_in_photo(out, [one.face], back, torch.ones_like(area))
     return out
 
 
-def _moved_back(photo: Pixels, one: Found, mask: PersonalMask) -> Pixels:
-    area = region_mask(one.face, (mask.facts.region,))[None]
+def _back(one: Found, mask: PersonalMask, area: Tensor) -> Tensor:
+    """(1, 2, S, S) displacements that undo a mask's, of which it carries out an ``area``."""
     flow = torch.from_numpy(mask.flows[one.member : one.member + 1].astype(np.float32))
     flow = placed_flows(flow, one.places)
     field = F.interpolate(flow, (FRAME_SIZE, FRAME_SIZE), mode="bicubic", align_corners=False)
-    back = inverse(field * area)
-    return move_in_photo(photo, [one.face], back, torch.ones_like(area))
+    return inverse(field * area)
 
 
 def _evidence(
@@ -193,9 +206,10 @@ def _details(
     photo: Pixels, face: Face, mask: PersonalMask, member: int, places: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(1, 3, S, S) fine details of a face, those of the mask as it is worn, and weights."""
-    frame = frames_of(cut_canvas([photo], [face]))
+    canvas = cut_canvas([photo], [face])
+    frame = frames_of(canvas)
     area = region_mask(face, (mask.facts.region,))[None]
-    worn = additions(photo, [face], mask, member, places) * area
+    worn = additions(canvas, [face], mask, member, places) * area
     seen = frame - blurred(frame, _SIGMA)
     # Where a photo itself is busy, what is seen says little.
     return seen, worn - blurred(worn, _SIGMA), area / (blurred(seen.square(), _SIGMA) + _FLAT)
@@ -208,7 +222,9 @@ def _bent(photo: Pixels, one: Found, mask: PersonalMask) -> Tensor:
     seen, known, weight = _details(photo, face, mask, member, places)
     seen = seen * weight
     # A blur is its own transpose, so what it takes away can be taken from either side.
-    wanted = (seen - blurred(seen, _SIGMA)) * allowed(photo, [face], mask.facts)
+    wanted = (seen - blurred(seen, _SIGMA)) * allowed(
+        cut_canvas([photo], [face]), [face], mask.facts
+    )
     wanted = wanted * region_mask(face, (mask.facts.region,))
     wanted = wanted / (weight * known.square()).sum().clamp_min(1e-9)
     delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bauta.engine.budgets import Budget, Perceptual, pixel_budget
 from bauta.faces.face import Face
-from bauta.faces.frame import cut_canvas
+from bauta.faces.frame import Canvas, cut_canvas
 from bauta.faces.placement import placed, placed_flows, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
@@ -56,29 +56,30 @@ def put_on(
     """
     at = member_for(mask, photo) if member is None else member
     areas = torch.stack([region_mask(face, (mask.facts.region,)) for face in faces])
-    places = placements(cut_canvas([photo] * len(faces), faces))
+    canvas = cut_canvas([photo] * len(faces), faces)
+    places = placements(canvas)
+    deltas = additions(canvas, faces, mask, at, places)
     if len(mask.flows):
         flow = torch.from_numpy(mask.flows[at : at + 1].astype(np.float32))
         photo = move_in_photo(photo, faces, placed_flows(flow, places), areas)
-    deltas = additions(photo, faces, mask, at, places)
     return render_into_photo(photo, faces, deltas, areas, limit=mask.facts.peak, grey=grey)
 
 
 def additions(
-    photo: Pixels, faces: Sequence[Face], mask: PersonalMask, member: int, places: Tensor
+    canvas: Canvas, faces: Sequence[Face], mask: PersonalMask, member: int, places: Tensor
 ) -> Tensor:
     """(N, 3, S, S) what is added to each face in its frame, in grey levels.
 
     Args:
-        photo: (H, W, 3) uint8 RGB.
-        faces: N faces in it.
+        canvas: N faces, without the mask.
+        faces: the same faces.
         mask: whose.
         member: of the family.
         places: (N, 2, P, P) how the mask lies on each face.
 
     """
     delta = torch.from_numpy(mask.deltas[member : member + 1].astype(np.float32))
-    return placed(delta, places) * allowed(photo, faces, mask.facts)
+    return placed(delta, places) * allowed(canvas, faces, mask.facts)
 
 
 def mask_budget(epsilon: float, *, perceptual: bool) -> Budget:
@@ -87,10 +88,10 @@ def mask_budget(epsilon: float, *, perceptual: bool) -> Budget:
     return pixel_budget(unit * epsilon, perceptual=perceptual)
 
 
-def allowed(photo: Pixels, faces: Sequence[Face], facts: Facts) -> Tensor:
+def allowed(canvas: Canvas, faces: Sequence[Face], facts: Facts) -> Tensor:
     """(N, 1, S, S) share of a mask that each face's surroundings take unseen, 0 to 1."""
     budget = mask_budget(facts.epsilon, perceptual=facts.perceptual)
     ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
     if not facts.perceptual:
         return torch.ones_like(ovals)
-    return budget.limits(cut_canvas([photo] * len(faces), faces), ovals) / budget.peak
+    return budget.limits(canvas, ovals) / budget.peak

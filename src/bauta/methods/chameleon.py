@@ -53,7 +53,7 @@ _LOW, _HIGH = 0.9, 1.1
 _FARTHEST = 128.0
 #: Structural dissimilarity per grey level of epsilon: an SSIM of .92 where masks are fitted and
 #: .90 on other photos, which is about what a plain mask of 8 grey levels leaves.
-_SEEN = 0.04 / 8
+_SEEN = 0.042 / 8
 #: Side of the window that SSIM is taken over (Wang et al. 2004).
 _WINDOW = 11
 
@@ -173,9 +173,10 @@ class Chameleon(PersonalMethod):
         perceptual: weigh it by what the eye notices. The largest change of a sample is then three
             times epsilon, since ``dssim`` holds what is seen.
         warp: how far pixels may be moved, in percent of the distance between the eyes.
-        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2; None: .04 at an
+        dssim: structural dissimilarity of faces that is aimed at, (1 - SSIM) / 2; None: .042 at an
             epsilon of 8, and in proportion.
         chroma: share of the mask's colour that is kept at every step.
+        fine: share of its fine parts, finer than some two pixels of the frame, likewise.
         members: masks in the family; each photo wears one of them.
         steps: gradient steps per member.
         batch: photos per step.
@@ -199,9 +200,10 @@ class Chameleon(PersonalMethod):
     perceptual: bool = True
     warp: float = 2.0
     dssim: float | None = None
-    chroma: float = 0.9
+    chroma: float = 0.85
+    fine: float = 0.75
     members: int = 3
-    steps: int = 60
+    steps: int = 40
     batch: int = 4
     surrogates: Sequence[str] = ()
     region: str = "head"
@@ -279,6 +281,7 @@ class Chameleon(PersonalMethod):
             away_from="centre",
             places=placements(canvas),
             chroma=self.chroma,
+            fine=self.fine,
         )
 
     @property
