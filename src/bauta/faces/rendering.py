@@ -32,6 +32,7 @@ def render_into_photo(
     *,
     limit: float,
     grey: bool = False,
+    in_place: bool = False,
 ) -> NDArray[np.uint8]:
     """Add perturbations to a photo at its full resolution.
 
@@ -42,13 +43,14 @@ def render_into_photo(
         masks: (N or 1, 1, S, S) region masks, 0 to 1.
         limit: largest change of any sample, in grey levels, also where faces overlap.
         grey: keep the three channels' changes equal.
+        in_place: change ``pixels`` themselves, for large photos take long to copy.
 
     Returns:
-        A new (H, W, 3) uint8 photo. Where the perturbation is below half a grey level, and
-        everywhere outside the frames, its samples are the old ones.
+        A new (H, W, 3) uint8 photo, or ``pixels``. Where the perturbation is below half a grey
+        level, and everywhere outside the frames, its samples are the old ones.
 
     """
-    out = pixels.copy()
+    out = pixels if in_place else pixels.copy()
     whole = math.floor(limit)
     masks = masks.expand(len(faces), -1, -1, -1)
     fields = [
@@ -165,14 +167,16 @@ def _strips(
 
 
 def _reach_of(face: Face, mask: Tensor) -> NDArray[np.float64]:
-    """(N, 2, 2) corners, least and greatest (x, y), of what each pixel of a mask touches.
+    """(N, 2, 2) corners, least and greatest (x, y), of what each pixel on a mask's rim touches.
 
     Args:
         face: whose.
-        mask: (1, S, S) mask of the frame; N of its pixels are not 0.
+        mask: (1, S, S) mask of the frame; N of its pixels that are not 0 have a neighbour that is.
 
     """
-    used = torch.nonzero(mask[0] > 0).flip(1).double().numpy()
+    there = F.pad((mask > 0).float(), [1, 1, 1, 1])
+    inner = -F.max_pool2d(-there, 3, 1)
+    used = torch.nonzero(there[0, 1:-1, 1:-1] > inner[0]).flip(1).double().numpy()
     size = mask.shape[-1]
     # Cubic interpolation reaches two samples further, but not beyond the frame.
     boxes = np.stack([(used - 2).clip(0), (used + 3).clip(max=size)], axis=1) / size

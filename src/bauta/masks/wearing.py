@@ -62,7 +62,9 @@ def put_on(
     if len(mask.flows):
         flow = torch.from_numpy(mask.flows[at : at + 1].astype(np.float32))
         photo = move_in_photo(photo, faces, placed_flows(flow, places), areas)
-    return render_into_photo(photo, faces, deltas, areas, limit=mask.facts.peak, grey=grey)
+    return render_into_photo(
+        photo, faces, deltas, areas, limit=mask.facts.peak, grey=grey, in_place=len(mask.flows) > 0
+    )
 
 
 def additions(
