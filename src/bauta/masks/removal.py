@@ -38,7 +38,7 @@ _SIGMA, _FLAT = 2.0, 4.0
 _LIKELY, _SURE = 2.0, 8.0
 #: In between: the share of the mask that has to be seen, and how like the owner the face below it
 #: has to be; see :func:`bauta.masks.owner.likeness`.
-_CLEAR, _ALIKE = 0.2, 0.25
+_CLEAR, _ALIKE = 0.2, 0.3
 #: By how much less a bent mask tells than one that lies where the face says: it fits others too.
 _BENT = 1 / 3
 #: How much more of a mask must be seen than in bare photos that it was fitted on, of which so many
