@@ -85,8 +85,10 @@ def addition(mask: PersonalMask, photo: Path, rounds: int) -> None:
     deltas = additions(canvas, [face], mask, 0, placements(canvas))
     region = region_mask(face, (mask.facts.region,))[None]
 
+    scratch = pixels.copy()
+
     def last() -> None:
-        render_into_photo(pixels, [face], deltas, region, limit=mask.facts.peak)
+        render_into_photo(scratch, [face], deltas, region, limit=mask.facts.peak, in_place=True)
 
     stages: dict[str, Callable[[], object]] = {
         "placing, moving and adding": lambda: put_on(pixels, [face], mask, member=0),

@@ -61,8 +61,9 @@ def render_into_photo(
         if grey:
             added = added.mean(dim=2, keepdim=True)
         # Whole numbers of two bytes are added in half the time that others take.
-        part = added.round().clamp_(-whole, whole).to(torch.int16).contiguous().numpy() + out[area]
-        out[area] = np.clip(part, 0, 255, out=part)
+        change = added.round().clamp_(-whole, whole).to(torch.int16)
+        part = torch.from_numpy(out[area])
+        part.copy_((part + change).clamp_(0, 255))
     return out
 
 
@@ -97,8 +98,7 @@ def move_in_photo(
         source = pixels[top : rows.stop + reach, left : columns.stop + reach].astype(np.float32)
         images = torch.from_numpy(source).permute(2, 0, 1)[None]
         moved = fetch(images, moves[None], (columns.start - left, rows.start - top))
-        moved = moved[0].permute(1, 2, 0).round().clamp_(0, 255)
-        out[rows, columns] = moved.to(torch.uint8).numpy()
+        torch.from_numpy(out[rows, columns]).copy_(moved[0].permute(1, 2, 0).round().clamp_(0, 255))
     return out
 
 
@@ -117,7 +117,7 @@ def fetch(images: Tensor, moves: Tensor, corner: tuple[int, int] = (0, 0)) -> Te
     height, width = images.shape[-2:]
     shift = images.new_tensor([[[1, 0, corner[0]], [0, 1, corner[1]]]])
     here = pixel_grid(shift, (moves.shape[1], moves.shape[2]), (height, width))
-    grid = moves * (2 / images.new_tensor([width, height])) + here
+    grid = torch.addcmul(here, moves, 2 / images.new_tensor([width, height]))
     # Cubic, since linear interpolation blurs skin texture wherever the move is half a pixel.
     return sample(images, grid, mode="bicubic", padding_mode="border")
 
