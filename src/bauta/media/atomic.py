@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bauta.errors import MediaError, OutputExistsError
@@ -36,22 +36,57 @@ def atomic_write(
         MediaError: the folder is missing, or the system refuses the write.
 
     """
+    with atomic_file(path, overwrite=overwrite, protect=protect) as temporary, writing(path):
+        _write_new(temporary, data, 0o600 if secret else 0o666)
+
+
+@contextlib.contextmanager
+def atomic_file(
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    protect: Iterable[str | os.PathLike[str]] = (),
+) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; what is written there appears as ``path``, whole.
+
+    For files that are written bit by bit. Leaving the block flushes the file to the disk and
+    publishes it as :func:`atomic_write` does; an exception in the block (KeyboardInterrupt too)
+    passes on unchanged, and nothing is left.
+
+    Args:
+        path: as in :func:`atomic_write`, like the other arguments.
+        overwrite: as there.
+        protect: as there.
+
+    Raises:
+        OutputExistsError: ``path`` exists and ``overwrite`` is false, or it is protected.
+        MediaError: the folder is missing, or the system refuses to publish the file.
+
+    """
     target = Path(path)
     check_target(target, overwrite=overwrite, protect=protect)
     temporary = target.parent / f".bauta-{secrets.token_hex(8)}.tmp"
     try:
-        _write_new(temporary, data, 0o600 if secret else 0o666)
-        _publish(temporary, target, overwrite)
-        _sync_folder(target.parent)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MediaError(
-            f"cannot write {target}: {reason}; "
-            "check the permissions of the folder and the free space"
-        ) from error
+        yield temporary
+        with writing(target):
+            _sync_file(temporary)
+            _publish(temporary, target, overwrite)
+            _sync_folder(target.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what the system raises while ``path`` is written into a MediaError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(
+            f"cannot write {path}: {reason}; check the permissions of the folder and the free space"
+        ) from error
 
 
 def check_target(
@@ -95,7 +130,11 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, mode), "wb") as file:
         file.write(data)
-        file.flush()
+
+
+def _sync_file(path: Path) -> None:
+    # Windows flushes only what may be written; elsewhere the umask may forbid writing.
+    with path.open("rb+" if os.name == "nt" else "rb") as file:
         os.fsync(file.fileno())
 
 
