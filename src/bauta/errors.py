@@ -10,7 +10,7 @@ class UsageError(BautaError):
 
 
 class MediaError(BautaError):
-    """A photo cannot be read or written."""
+    """A photo or a video cannot be read or written."""
 
 
 class NotAnImageError(MediaError):
@@ -19,6 +19,14 @@ class NotAnImageError(MediaError):
 
 class CorruptImageError(MediaError):
     """The file is a known image format, but truncated or damaged."""
+
+
+class NotAVideoError(MediaError):
+    """The file is no video in a format that Bauta reads, or has no moving picture in it."""
+
+
+class CorruptVideoError(MediaError):
+    """The file is a known video format, but so truncated or damaged that no picture is left."""
 
 
 class AnimatedImageError(MediaError):

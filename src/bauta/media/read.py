@@ -68,7 +68,7 @@ def read_photo_bytes(
 
 
 def _decoded(data: bytes, name: str, file: Path | None, max_pixels: int) -> Photo:
-    kind = _recognise(data[:32])
+    kind = recognise(data[:32])
     if kind is None:
         raise NotAnImageError(f"{name} is not an image that Bauta reads: give a photo in {FORMATS}")
     if kind == "TIFF" and file and file.suffix.lower() in _RAW_SUFFIXES:
@@ -89,7 +89,7 @@ def _read_bytes(file: Path, max_pixels: int) -> bytes:
             head = stream.read(32)
             if not head:
                 raise NotAnImageError(f"{file} is empty: copy it again from its source")
-            if _recognise(head) is None:
+            if recognise(head) is None:
                 return head  # no need to read a long video to refuse it
             if status.st_size > 16 * max_pixels + (1 << 28):
                 raise ImageTooLargeError(f"{file} is too large for a photo: make it smaller")
@@ -101,7 +101,8 @@ def _read_bytes(file: Path, max_pixels: int) -> bytes:
         raise MediaError(f"cannot read {file}: {reason}; check its permissions") from error
 
 
-def _recognise(head: bytes) -> str | None:
+def recognise(head: bytes) -> str | None:
+    """Return the format of the photo that starts with the bytes ``head``; None for other files."""
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
