@@ -9,6 +9,7 @@ from bauta.media.video.read import (
     describe_metadata,
     read_video,
 )
+from bauta.media.video.write import VideoWriter, output_suffix
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -18,7 +19,9 @@ __all__ = [
     "TrackFacts",
     "Video",
     "VideoFacts",
+    "VideoWriter",
     "describe_metadata",
     "is_video",
+    "output_suffix",
     "read_video",
 ]
