@@ -1,0 +1,1 @@
+"""Makeup: where it goes on a face, and how it looks there."""
