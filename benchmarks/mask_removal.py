@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--judge", action="append", default=[])
     parser.add_argument("--members", type=int, default=1)
-    parser.add_argument("--cache", type=Path, default=Path("cache"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache"))
     given = parser.parse_args()
     albums = universal(
         given.lfw, load_split("lfw-universal"), people=given.people, tested=_TESTED,

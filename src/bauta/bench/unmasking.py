@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bauta.engine.blurring import blurred
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas, frames_of
 from bauta.faces.placement import inverse, placed, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import render_into_photo
-from bauta.masks.blurring import blurred
 
 #: Sigma of the blur in pixels of the frame, 224 across. Of 1, 2, 4, 8, medians of 5 and 9, plain,
 #: clipped and weighted means, the estimates of ten posts are most like OPOM's masks (correlation

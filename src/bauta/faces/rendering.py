@@ -151,7 +151,7 @@ def _strips(
 
     """
     reaches = [_reach_of(face, mask) for face, mask in zip(faces, masks, strict=True)]
-    touched = np.concatenate([boxes for boxes in reaches if len(boxes)] or [np.empty((0, 2, 2))])
+    touched = np.concatenate([np.empty((0, 2, 2)), *reaches])
     if not len(touched):
         return
     first = max(0, math.floor(touched[:, 0, 1].min()))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from bauta.engine.transforms import blur
+from bauta.engine.blurring import blurred
 from bauta.faces.frame import FRAME_SIZE
 
 #: Names of the areas. "lids" lie between eyes and brows, "hollows" below the cheekbones, "beard" is
@@ -149,7 +149,4 @@ def _grown(area: Tensor, by: int) -> Tensor:
 
 def _soft(area: Tensor, deviation: float) -> Tensor:
     """An area with a soft edge, its deviation in sides of the frame."""
-    pixels = deviation * area.shape[-1]
-    # The side of a Gaussian whose deviation is this; see blur().
-    side = 2 * round((pixels - 0.8) / 0.3 + 1) + 1
-    return blur(area[None], max(side, 3))[0].clamp(0, 1)
+    return blurred(area[None], deviation * area.shape[-1])[0].clamp(0, 1)

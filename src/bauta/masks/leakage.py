@@ -12,10 +12,10 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
+from bauta.engine.blurring import blurred
 from bauta.engine.ensemble import Ensemble, distances
 from bauta.engine.transforms import NONE
 from bauta.faces.frame import Canvas, frames_of, render
-from bauta.masks.blurring import blurred
 
 #: Sigma of the blur that takes a face's features away, and of the map, in sides of the frame.
 _FEATURES, _SMOOTH = 0.06, 0.025

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bauta.engine.blurring import blurred
 from bauta.faces.face import Face
 from bauta.faces.frame import FRAME_SIZE, cut_canvas, frames_of
 from bauta.faces.landmarks import PREDICTORS, find_landmarks
@@ -25,7 +26,6 @@ from bauta.faces.placement import inverse, placed, placed_flows, placements
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
 from bauta.keys.mask import PersonalMask
-from bauta.masks.blurring import blurred
 from bauta.masks.owner import likeness
 from bauta.masks.wearing import additions, allowed
 
