@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,12 +18,13 @@ from bauta.errors import KeyFileError, MediaError, NoFaceError
 from bauta.faces.detect import choose_faces
 from bauta.faces.face import Face
 from bauta.faces.finders import find
+from bauta.faces.frame import Canvas, cut_canvas
 from bauta.keys.mask import PersonalMask
 from bauta.keys.originals import Original, is_suffix, open_original, seal_original
 from bauta.masks.owner import faces_of_owner
 from bauta.masks.picture import mask_picture
 from bauta.masks.removal import find_mask, take_off
-from bauta.masks.wearing import member_for, put_on
+from bauta.masks.wearing import put_on
 from bauta.media import (
     Photo,
     atomic_write,
@@ -156,10 +158,17 @@ def apply_mask(
     clock.stop("read")
     found = find(picture.pixels, min_face=min_face)
     clock.stop("find")
-    mine = _chosen(picture.pixels, found, mask, faces, source)
+    if not found:
+        raise NoFaceError(
+            f"{source}: no face was found, so nothing was written. Smaller faces are found with "
+            "--min-face 20."
+        )
+    canvas = cut_canvas([picture.pixels] * len(found), found)
+    mine = _chosen(picture.pixels, found, mask, faces, source, canvas)
     clock.stop("recognise")
+    numbers = [found.index(face) for face in mine]
     pixels = put_on(
-        picture.pixels, mine, mask, member=member_for(mask, picture.pixels), grey=picture.grey
+        picture.pixels, mine, mask, grey=picture.grey, canvas=canvas[torch.tensor(numbers)]
     )
     clock.stop("apply")
     if record:
@@ -172,7 +181,7 @@ def apply_mask(
         written=target,
         record=record,
         faces=len(found),
-        chosen=[at for at, face in enumerate(found, 1) if face in mine],
+        chosen=[at + 1 for at in numbers],
         left_out=describe_metadata(picture) if metadata == "private" else (),
         seconds=clock.seconds,
     )
@@ -290,16 +299,12 @@ def _chosen(
     mask: PersonalMask,
     which: str,
     source: Path,
+    canvas: Canvas,
 ) -> list[Face]:
     """The faces that are to wear the mask."""
-    if not found:
-        raise NoFaceError(
-            f"{source}: no face was found, so nothing was written. Smaller faces are found with "
-            "--min-face 20."
-        )
     if which != "mine":
         return choose_faces(found, which)
-    mine = faces_of_owner(pixels, found, mask.owner)
+    mine = faces_of_owner(pixels, found, mask.owner, canvas=canvas)
     if not mine:
         raise NoFaceError(
             f"{source}: no face in it ({len(found)} found) looks like the owner of this key, so "

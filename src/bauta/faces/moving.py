@@ -42,4 +42,4 @@ def move_canvas(canvas: Canvas, flows: Tensor, share: Tensor, maps: Tensor) -> T
     to_pixels = maps.new_tensor([[step, 0, (step - 1) / 2], [0, step, (step - 1) / 2]])
     moves = warp(turned, compose_maps(maps, to_pixels), (coarse, coarse), mode="bicubic")
     fine = F.interpolate(moves, (side, side), mode="bilinear", align_corners=False) * share
-    return fetch(canvas.images, fine.permute(0, 2, 3, 1))
+    return fetch(canvas.images, fine)

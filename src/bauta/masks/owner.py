@@ -33,13 +33,16 @@ def embed_owner(
     return {r.name: r.embed(photos, faces).astype(np.float16) for r in recognizers}
 
 
-def likeness(photo: Pixels, faces: Sequence[Face], owner: Owner) -> NDArray[np.float64]:
+def likeness(
+    photo: Pixels, faces: Sequence[Face], owner: Owner, *, canvas: Canvas | None = None
+) -> NDArray[np.float64]:
     """How far faces are like the owner, 0 at the recognizers' thresholds.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         faces: N faces in it.
         owner: embeddings of the owner.
+        canvas: the faces, if they have been cut out already.
 
     Returns:
         (N,) similarity to the owner's nearest photo less the threshold at FAR 1 %, in units of
@@ -55,17 +58,19 @@ def likeness(photo: Pixels, faces: Sequence[Face], owner: Owner) -> NDArray[np.f
     if not owner:
         raise UsageError("this key does not say who its owner is: choose --faces all")
     # Cutting faces out of large photos takes as long as looking at them, so it is done once.
-    canvas = cut_canvas([photo] * len(faces), faces)
+    canvas = canvas or cut_canvas([photo] * len(faces), faces)
     rows = [_likeness(get_surrogate(name), canvas, known) for name, known in owner.items()]
     mean: NDArray[np.float64] = np.mean(rows, axis=0)
     return mean
 
 
-def faces_of_owner(photo: Pixels, faces: Sequence[Face], owner: Owner) -> list[Face]:
-    """Those of N faces that are the owner's; errors as :func:`likeness`."""
+def faces_of_owner(
+    photo: Pixels, faces: Sequence[Face], owner: Owner, *, canvas: Canvas | None = None
+) -> list[Face]:
+    """Those of N faces that are the owner's; arguments and errors as :func:`likeness`."""
     if not faces:
         return []
-    near = likeness(photo, faces, owner)
+    near = likeness(photo, faces, owner, canvas=canvas)
     return [face for face, close in zip(faces, near, strict=True) if close > 0]
 
 

@@ -40,6 +40,7 @@ def put_on(
     *,
     member: int | None = None,
     grey: bool = False,
+    canvas: Canvas | None = None,
 ) -> Pixels:
     """Put a mask on faces.
 
@@ -49,6 +50,7 @@ def put_on(
         mask: whose.
         member: of the family; None: :func:`member_for` the photo.
         grey: keep the photo without colour.
+        canvas: the faces, if they have been cut out already.
 
     Returns:
         A new photo; where no mask reaches, its samples are the old ones.
@@ -56,7 +58,7 @@ def put_on(
     """
     at = member_for(mask, photo) if member is None else member
     areas = torch.stack([region_mask(face, (mask.facts.region,)) for face in faces])
-    canvas = cut_canvas([photo] * len(faces), faces)
+    canvas = canvas or cut_canvas([photo] * len(faces), faces)
     places = placements(canvas)
     deltas = additions(canvas, faces, mask, at, places)
     if len(mask.flows):
