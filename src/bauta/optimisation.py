@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.engine.budgets import Budget, pixel_budget
+from bauta.engine.budgets import Budget, Guide, pixel_budget
 from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.flow import FlowBudget, FlowProblem
 from bauta.engine.goals import Dodge, Goal, Impersonate
@@ -21,9 +21,10 @@ from bauta.engine.transforms import NONE
 from bauta.errors import NoFaceError
 from bauta.faces.face import Face
 from bauta.faces.finders import find
-from bauta.faces.frame import cut_canvas
+from bauta.faces.frame import FRAME_SIZE, cut_canvas
 from bauta.faces.regions import region_mask
 from bauta.faces.rendering import move_in_photo, render_into_photo
+from bauta.makeup.reference import read_reference
 from bauta.media import read_photo
 from bauta.methods.registry import methods
 from bauta.methods.targets import default_targets
@@ -68,7 +69,7 @@ def change_photos(
     jobs = [(index, face) for index, some in enumerate(faces) for face in some]
     if not jobs:
         return [photo.copy() for photo in photos]
-    found: list[_Found] = []
+    found: list[Found] = []
     for start in range(0, len(jobs), _BATCH):
         batch = jobs[start : start + _BATCH]
         given = _Given(
@@ -83,7 +84,7 @@ def change_photos(
                 progress((start + share * count) / len(jobs))
 
         found += _searched(given, settings, tell)
-    return _carried_out(photos, faces, found, settings, grey)
+    return carried_out(photos, faces, found, settings, grey)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,7 +117,7 @@ class _Given:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Found:
+class Found:
     """What is to be done to a face.
 
     Attributes:
@@ -131,22 +132,23 @@ class _Found:
     mask: Tensor
 
 
-def _searched(given: _Given, settings: Settings, tell: Callable[[float], None]) -> list[_Found]:
+def _searched(given: _Given, settings: Settings, tell: Callable[[float], None]) -> list[Found]:
     """Find what to do to faces; those who are still recognised after three quarters get it all."""
     held_out = held_out_of(settings)
     sparing = settings.spare and settings.goal == "dodge" and bool(held_out)
+    sparing = sparing and methods[settings.method].bounded
     preset = PRESETS[settings.preset]
     total = preset.steps + (preset.more if sparing else 0)
     method = build_method(settings, len(given.surrogates))
-    problem = given.problem(_spared(settings) if sparing else settings)
-    stop = _early_stop(problem, held_out, settings) if held_out else None
+    problem = given.problem(spared(settings) if sparing else settings)
+    stop = early_stop(problem, held_out, settings) if held_out else None
     answer = method.run(
         problem,
         # Only who names held-out recognizers wants less than the preset's effort.
         stop=stop if settings.held_out else None,
-        progress=lambda done, _: tell(done / total),
+        progress=lambda done, all_: tell(done / all_ * preset.steps / total),
     )
-    found = _unpacked(problem, answer)
+    found = unpacked(problem, answer)
     if not sparing or stop is None:
         return found
     hard = torch.nonzero(~stop.lost(problem, answer)).flatten().tolist()
@@ -154,23 +156,23 @@ def _searched(given: _Given, settings: Settings, tell: Callable[[float], None]) 
         problem = given.only(hard).problem(settings)
         answer = replace(method, steps=preset.more, seed=settings.seed + 1).run(
             problem,
-            begin=_packed(problem, [found[at] for at in hard]),
-            stop=_early_stop(problem, held_out, settings),
-            progress=lambda done, _: tell((preset.steps + done) / total),
+            begin=packed(problem, [found[at] for at in hard]),
+            stop=early_stop(problem, held_out, settings),
+            progress=lambda done, all_: tell((preset.steps + done / all_ * preset.more) / total),
         )
-        for at, more in zip(hard, _unpacked(problem, answer), strict=True):
+        for at, more in zip(hard, unpacked(problem, answer), strict=True):
             found[at] = more
     return found
 
 
-def _unpacked(problem: Problem, answer: Tensor) -> list[_Found]:
+def unpacked(problem: Problem, answer: Tensor) -> list[Found]:
     """An answer, face by face, in units that belong to no budget."""
     budget, flows = problem.budget, None
     if isinstance(budget, FlowBudget):
         flows, answer = budget.unpack(answer)
     answer, masks = answer.cpu(), problem.masks.cpu()
     return [
-        _Found(
+        Found(
             flow=None if flows is None else flows[at : at + 1].cpu(),
             delta=answer[at : at + 1],
             mask=masks[at : at + 1],
@@ -179,7 +181,7 @@ def _unpacked(problem: Problem, answer: Tensor) -> list[_Found]:
     ]
 
 
-def _packed(problem: Problem, found: Sequence[_Found]) -> Tensor:
+def packed(problem: Problem, found: Sequence[Found]) -> Tensor:
     """Answers of faces in the units of a problem's budget."""
     deltas = torch.cat([some.delta for some in found])
     if isinstance(problem.budget, FlowBudget):
@@ -188,16 +190,17 @@ def _packed(problem: Problem, found: Sequence[_Found]) -> Tensor:
     return deltas.to(problem.masks.device)
 
 
-def _carried_out(
+def carried_out(
     photos: Sequence[Pixels],
     faces: Sequence[Sequence[Face]],
-    found: Sequence[_Found],
+    found: Sequence[Found],
     settings: Settings,
     grey: Sequence[bool],
 ) -> list[Pixels]:
     """Photos with what was found for their faces, which come photo by photo."""
     budget = budget_of(settings)
     peak = budget.pixels.peak if isinstance(budget, FlowBudget) else budget.peak
+    peak = peak if methods[settings.method].bounded else 255.0
     out, row = [], 0
     for photo, some, plain in zip(photos, faces, grey, strict=True):
         mine = found[row : row + len(some)]
@@ -219,7 +222,9 @@ def held_out_of(settings: Settings) -> list[str]:
 
     Those the settings name, or the ones that go with the default surrogates.
     """
-    if settings.held_out or settings.surrogates or not settings.spare:
+    # Makeup that is three quarters as strong is seen as well, and hides far less.
+    spare = settings.spare and methods[settings.method].bounded
+    if settings.held_out or settings.surrogates or not spare:
         return list(settings.held_out)
     return default_held_out(settings.preset) if settings.goal == "dodge" else []
 
@@ -230,6 +235,9 @@ def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
     options: dict[str, Any] = {}
     if settings.method == "tip-im":
         options["gamma"] = settings.gamma
+    elif settings.method == "dfpp":
+        options |= {"style": settings.style, "strength": settings.strength}
+        options["reference"] = read_reference(settings.reference) if settings.reference else None
     return methods[settings.method](
         steps=preset.steps,
         views=max(1, round(preset.views / surrogates)),
@@ -241,7 +249,10 @@ def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
 
 def budget_of(settings: Settings) -> Budget:
     """How far the settings let a photo be changed."""
-    pixels = pixel_budget(settings.epsilon, perceptual=settings.perceptual)
+    if methods[settings.method].bounded:
+        pixels = pixel_budget(settings.epsilon, perceptual=settings.perceptual)
+    else:
+        pixels = Guide(settings.epsilon)
     return FlowBudget(pixels, settings.displacement) if settings.displacement else pixels
 
 
@@ -252,6 +263,8 @@ def build_problem(
     surrogates: Sequence[Recognizer],
     *,
     grey: Sequence[bool] | None = None,
+    like: Problem | None = None,
+    size: int = FRAME_SIZE,
 ) -> Problem:
     """Faces as one optimisation problem.
 
@@ -261,6 +274,9 @@ def build_problem(
         settings: how to protect them.
         surrogates: recognizers with gradients.
         grey: per face, whether its photo is to stay without colour.
+        like: an earlier problem of the same people, in the same order and by the same settings,
+            whose embeddings are taken.
+        size: side of the perturbations, in pixels of the frame.
 
     """
     canvas = cut_canvas(photos, faces).to(settings.device)
@@ -269,17 +285,22 @@ def build_problem(
     generator = torch.Generator().manual_seed(settings.seed)
     diversity = PRESETS[settings.preset].diversity
     goal = _goal(settings)
-    masks = torch.stack([region_mask(face, (settings.region,)) for face in faces])
-    ovals = torch.stack([region_mask(face, ("face",)) for face in faces])
+    masks = torch.stack([region_mask(face, (settings.region,), size=size) for face in faces])
+    ovals = torch.stack([region_mask(face, ("face",), size=size) for face in faces])
     budget = budget_of(settings)
+    if like:
+        own, targets = like.own, like.targets
+    else:
+        own = own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator)
+        targets = _targets(settings, surrogates) if goal.targeted else []
     values: dict[str, Any] = {
         "canvas": canvas,
         "masks": masks.to(settings.device),
         "faces": ovals.to(settings.device),
         "ensemble": ensemble,
         "goal": goal,
-        "own": own_embeddings(canvas, ensemble, diversity, _OWN_VIEWS, generator),
-        "targets": _targets(settings, surrogates) if goal.targeted else [],
+        "own": own,
+        "targets": targets,
         "grey": torch.tensor(grey or [False] * len(faces), device=settings.device),
     }
     if isinstance(budget, FlowBudget):
@@ -287,12 +308,12 @@ def build_problem(
     return Problem(budget=budget, **values)
 
 
-def _spared(settings: Settings) -> Settings:
+def spared(settings: Settings) -> Settings:
     """The settings for faces that need less than all of epsilon."""
     return replace(settings, epsilon=max(1.0, _SPARED * settings.epsilon))
 
 
-def _early_stop(problem: Problem, held_out: Sequence[str], settings: Settings) -> EarlyStop:
+def early_stop(problem: Problem, held_out: Sequence[str], settings: Settings) -> EarlyStop:
     """Early stop on held-out recognizers."""
     members = [get_surrogate(name).to(settings.device) for name in held_out]
     team = Ensemble(members)

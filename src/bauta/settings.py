@@ -95,6 +95,9 @@ class Settings:
         target_search: "embedding" or "exact", for impersonation.
         gain: "max", "sum", "min" or "centre", for impersonation.
         gamma: weight of the naturalness term.
+        style: makeup of the method dfpp, by name or as a .toml file.
+        reference: a photo of somebody whose makeup is taken instead.
+        strength: how much of the makeup, 0 (none) to 2.
         faces: "all", "largest", or numbers such as "1,3".
         surrogates: recognizers to optimise against; empty: chosen from what is installed.
         weights: one weight per surrogate; empty: equal ones.
@@ -122,6 +125,9 @@ class Settings:
     target_search: Literal["embedding", "exact"] = "embedding"
     gain: Literal["max", "sum", "min", "centre"] = "max"
     gamma: float = 0.0
+    style: str = "rose"
+    reference: Path | None = None
+    strength: float = 1.0
     faces: str = "all"
     surrogates: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
@@ -148,6 +154,8 @@ class Settings:
             )
         if not 0 <= self.gamma < math.inf:
             raise UsageError(f"gamma must be a number that is not negative, got {self.gamma}")
+        if not 0 <= self.strength <= 2:
+            raise UsageError(f"strength must be between 0 and 2, got {self.strength}")
         for name, words in _WORDS.items():
             if getattr(self, name) not in words:
                 allowed = f"{', '.join(words[:-1])} or {words[-1]}"
@@ -169,5 +177,10 @@ class Settings:
         return self.warp
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; of target photos only their number, since their names may be personal."""
-        return {**asdict(self), "warp": self._warp, "targets": len(self.targets)}
+        """Plain data; of others' photos only their number, since their names may be personal."""
+        return {
+            **asdict(self),
+            "warp": self._warp,
+            "targets": len(self.targets),
+            "reference": bool(self.reference),
+        }

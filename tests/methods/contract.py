@@ -76,7 +76,7 @@ class Subject:
                 [self.faces[i]],
                 deltas[k : k + 1],
                 mask[k],
-                limit=EPSILON,
+                limit=EPSILON if self.method.bounded else 255,
                 grey=grey,
             )
             for k, i in enumerate(who)
@@ -113,6 +113,8 @@ class MethodContract:
     """Tests that hold for every method; needs a fixture ``subject``."""
 
     def test_budget_holds_in_the_file(self, subject: Subject, tmp_path: Path):
+        if not subject.method.bounded:
+            pytest.skip("what it adds is meant to be seen, and has no budget")
         for i, pixels in enumerate(subject.protected):
             file = tmp_path / f"{i}.png"
             write_photo(photo_from_array(subject.photos[i]), pixels, file)
@@ -150,7 +152,9 @@ class MethodContract:
             (alone,) = subject.written(subject.run(subject.problem([i]), steps=1), [i])
             rows, columns = changes(subject.photos[i], alone).any(axis=2).nonzero()
             here = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-            assert (alone[here] == early[i][here]).all(axis=2).mean() > 0.99
+            # Adam's first steps are signs, too, and each weight moves many pixels a little.
+            apart = changes(alone[here], early[i][here]).max(axis=2)
+            assert (apart <= (0 if subject.method.bounded else 1)).mean() > 0.99
             (alone,) = subject.written(subject.run(subject.problem([i])), [i])
             both = [subject.likeness([pixels], [i])[0] for pixels in (alone, together[i])]
             assert both[0] == pytest.approx(both[1], abs=0.02)
@@ -179,7 +183,9 @@ class MethodContract:
         np.testing.assert_allclose(before, 1, atol=1e-5)
         # Measured for TIP-IM (Collins, Hopper): dlib 0.71, 0.79 where 0.80 is the threshold;
         # MobileFaceNet 0.19, 0.51 where it is 0.25, so 8 steps do not hide everybody.
-        assert (subject.likeness(subject.protected) < before - 0.15).all()
+        # DFPP changes skin alone, and Hopper wears glasses: 0.52, 0.88 (tight-ms1m).
+        least = 0.15 if subject.method.bounded else 0.1
+        assert (subject.likeness(subject.protected) < before - least).all()
 
     def test_more_steps_are_never_much_worse(self, subject: Subject):
         few = subject.likeness(subject.written(subject.run(subject.problem(), steps=2)))

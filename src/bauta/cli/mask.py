@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from bauta.cli.clips import mask_clip, print_worn
 from bauta.cli.options import (
     Device,
     Json,
     KeepMetadata,
+    Media,
     MinFace,
     Output,
     Overwrite,
@@ -27,6 +29,9 @@ from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from bauta.clips import WornClip
     from bauta.keys.mask import PersonalMask
     from bauta.personal import Worn
 
@@ -134,12 +139,14 @@ Examples:
 
   bauta mask apply me.mask album/ -o masked/
 
+  bauta mask apply me.mask party.mp4              one mask, all the way through
+
   bauta mask apply me.mask party.jpg --lossless   keeps the original, sealed, beside it
 """,
 )
 def apply_command(
     key: _Key,
-    paths: Photos,
+    paths: Media,
     output: Output = None,
     faces: Annotated[
         str, typer.Option(help="mine (who looks like the owner), all, largest, or 1,3.")
@@ -163,18 +170,27 @@ def apply_command(
     --keep-metadata. How well a photo is hidden says bauta verify. Exit codes: 0 done, 1 a photo
     failed, 2 bad usage.
     """
+    from bauta.media.video import is_video
     from bauta.personal import MASKED, apply_mask
 
     mask = _opened(key, passphrase)
+    metadata = "keep" if keep_metadata else "private"
 
-    def change(source: Path, target: Path | None) -> Worn:
-        return apply_mask(
-            mask, source, target, faces=faces, lossless=lossless, min_face=min_face,
-            metadata="keep" if keep_metadata else "private", overwrite=overwrite,
+    def change(source: Path, target: Path | None, bar: Progress) -> Worn | WornClip:
+        if not is_video(source):
+            return apply_mask(
+                mask, source, target, faces=faces, lossless=lossless, min_face=min_face,
+                metadata=metadata, overwrite=overwrite,
+            )  # fmt: skip
+        if lossless:
+            raise UsageError(f"{source} is a video: --lossless keeps originals of photos only")
+        return mask_clip(
+            mask, source, target, faces=faces, min_face=min_face, metadata=metadata,
+            overwrite=overwrite, bar=bar,
         )  # fmt: skip
 
     with usage_errors():
-        jobs = photo_jobs(paths, output, MASKED)
+        jobs = photo_jobs(paths, output, MASKED, videos=True)
     _run(jobs, change, "masked", quiet=json)
 
 
@@ -213,7 +229,8 @@ def remove_command(
 
     mask = _opened(key, passphrase)
 
-    def change(source: Path, target: Path | None) -> Worn:
+    def change(source: Path, target: Path | None, bar: Progress) -> Worn:
+        del bar
         return remove_mask(
             mask, source, target, record=original, min_face=min_face,
             metadata="keep" if keep_metadata else "private", overwrite=overwrite,
@@ -263,13 +280,15 @@ def show_command(
 
 def _run(
     jobs: list[tuple[Path, Path | None]],
-    change: Callable[[Path, Path | None], Worn],
+    change: Callable[[Path, Path | None, Progress], Worn | WornClip],
     done: str,
     *,
     quiet: bool,
 ) -> None:
-    """Change one photo after the other; one that fails never stops the rest."""
-    worn: list[Worn] = []
+    """Change one photo or video after the other; one that fails never stops the rest."""
+    from bauta.personal import Worn
+
+    worn: list[Worn | WornClip] = []
     failures: list[dict[str, str]] = []
     with progress_bar(quiet=quiet) as bar:
         task = bar.add_task(done, total=len(jobs))
@@ -277,7 +296,7 @@ def _run(
             try:
                 if target is not None:
                     make_folder(target.parent)
-                worn.append(change(source, target))
+                worn.append(change(source, target, bar))
             except BautaError as error:
                 if len(jobs) == 1 and isinstance(error, UsageError | RegistryError):
                     complain(error)
@@ -290,12 +309,19 @@ def _run(
                     _say(worn[-1], done)
             bar.advance(task)
     if quiet:
-        print_json({"photos": [one.to_json() for one in worn], "failures": failures})
+        photos = [one.to_json() for one in worn if isinstance(one, Worn)]
+        videos = [one.to_json() for one in worn if not isinstance(one, Worn)]
+        print_json({"photos": photos, "videos": videos, "failures": failures})
     if failures:
         raise typer.Exit(1)
 
 
-def _say(worn: Worn, done: str) -> None:
+def _say(worn: Worn | WornClip, done: str) -> None:
+    from bauta.personal import Worn
+
+    if not isinstance(worn, Worn):
+        print_worn(worn)
+        return
     if worn.exact:
         what = "the original, bit for bit"
     else:

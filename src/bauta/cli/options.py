@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 Photos = Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")]
+Media = Annotated[
+    list[Path], typer.Argument(help="Photos, videos, or folders of photos and videos.")
+]
 Output = Annotated[
     Path | None,
     typer.Option("-o", "--output", help="File to write; a folder if there are several photos."),

@@ -30,7 +30,7 @@ if not out.is_terminal:
     # Into a file or a pipe, tables keep their columns whole.
     out.width = 140
 
-_VERDICTS = {
+VERDICTS = {
     "protected": "[green]protected[/]",
     "weakened": "[yellow]partly hidden: some other photos still match[/]",
     "recognisable": "[red]STILL RECOGNISABLE[/]",
@@ -93,7 +93,7 @@ class Tell:
 
 def print_report(report: PhotoReport) -> None:
     """Print one photo's verdict, its table, and what the reader should know."""
-    out.print(f"[bold]{escape(report.protected.name)}[/]: {_VERDICTS[report.verdict]}")
+    out.print(f"[bold]{escape(report.protected.name)}[/]: {VERDICTS[report.verdict]}")
     table = Table(box=None, padding=(0, 2), header_style="bold")
     numbers = ("before", "after", "other photos")
     for title in ("face", "judge", "before", "after", "threshold (FAR)", "other photos", "verdict"):

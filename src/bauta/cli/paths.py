@@ -9,25 +9,32 @@ from bauta.errors import MediaError, UsageError
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
 
 
-def photo_jobs(paths: list[Path], output: Path | None, mark: str) -> list[tuple[Path, Path | None]]:
+def photo_jobs(
+    paths: list[Path], output: Path | None, mark: str, *, videos: bool = False
+) -> list[tuple[Path, Path | None]]:
     """Photos to change and files to write; None lets the library name the file.
 
     Args:
         paths: photos, or folders of photos.
         output: where to write: a file for one photo, else a folder.
         mark: end of the names of photos that were changed already, which folders' are not again.
+        videos: take the videos of folders as well.
 
     Raises:
         UsageError: a folder holds no photo, or one output would replace another.
 
     """
+    from bauta.media.video import VIDEO_SUFFIXES
+
+    suffixes = _SUFFIXES.union(VIDEO_SUFFIXES) if videos else _SUFFIXES
     files: list[tuple[Path, Path]] = []
     for path in paths:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES)
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes)
             found = [p for p in found if not _is_ours(p, path, output, mark)]
             if not found:
-                raise UsageError(f"{path} holds no photo that is not done already")
+                what = "no photo or video" if videos else "no photo"
+                raise UsageError(f"{path} holds {what} that is not done already")
             files += [(p, p.relative_to(path)) for p in found]
         else:
             files.append((path, Path(path.name)))
@@ -52,8 +59,15 @@ def _is_ours(photo: Path, folder: Path, output: Path | None, mark: str) -> bool:
 
 
 def _written_name(name: Path) -> Path:
-    """Name of the output; HEIC is written as JPEG."""
-    return name.with_suffix(".jpg") if name.suffix.lower() in (".heic", ".heif") else name
+    """Name of the output; HEIC is written as JPEG, and videos that can only be read as MP4."""
+    from bauta.media.video import VIDEO_SUFFIXES
+    from bauta.media.video.kinds import MUXERS
+
+    suffix = name.suffix.lower()
+    if suffix in (".heic", ".heif"):
+        return name.with_suffix(".jpg")
+    only_read = suffix in VIDEO_SUFFIXES and suffix not in MUXERS
+    return name.with_suffix(".mp4") if only_read else name
 
 
 def _check_distinct(jobs: list[tuple[Path, Path]]) -> None:

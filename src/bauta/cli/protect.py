@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.progress import Progress
 
 from bauta.audit.verify import PhotoReport
+from bauta.cli.clips import print_clip, protect_clip
 from bauta.cli.options import (
     Device,
     Json,
     KeepMetadata,
+    Media,
     MinFace,
     Output,
     Overwrite,
     Perceptual,
-    Photos,
     Surrogates,
 )
 from bauta.cli.output import (
@@ -34,6 +35,9 @@ from bauta.cli.output import (
 from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
 
+if TYPE_CHECKING:
+    from bauta.clips import ClipReport
+
 EXAMPLES = """
 Examples:
 
@@ -46,15 +50,19 @@ Examples:
   bauta protect group.jpg --faces 1,3 --epsilon 12
 
   bauta protect me.jpg --goal impersonate --target somebody.jpg
+
+  bauta protect me.jpg --method dfpp --style tan      makeup that hides you
+
+  bauta protect party.mp4                   a video; the same command goes on after Ctrl-C
 """
 
 _STAGES = ("read", "find", "protect", "write", "verify")
 
 
 def protect_command(
-    paths: Photos,
+    paths: Media,
     output: Output = None,
-    method: Annotated[str, typer.Option(help="Protection method.")] = "tip-im",
+    method: Annotated[str, typer.Option(help="tip-im, or dfpp for makeup.")] = "tip-im",
     preset: Annotated[
         str, typer.Option(help="fast, balanced or strong: how long to search.")
     ] = "balanced",
@@ -88,6 +96,19 @@ def protect_command(
     target_search: Annotated[str, typer.Option(help="embedding or exact.")] = "embedding",
     gain: Annotated[str, typer.Option(help="Gain over targets: max, sum, min, centre.")] = "max",
     gamma: Annotated[float, typer.Option(help="Weight of the naturalness term (MMD).")] = 0.0,
+    style: Annotated[
+        str,
+        typer.Option(
+            help="Makeup of the method dfpp: bare, berry, contour, cool, coral, rose, smoky, "
+            "stubble, tan, or a .toml file."
+        ),
+    ] = "rose",
+    reference: Annotated[
+        Path | None, typer.Option(help="A photo whose makeup the method dfpp takes instead.")
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(help="How much of the makeup, 0 (none) to 2 (twice as much).")
+    ] = 1.0,
     faces: Annotated[
         str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
     ] = "all",
@@ -115,7 +136,7 @@ def protect_command(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Protect the faces of photos from face recognition; people see them as before.
+    """Protect the faces of photos and videos from face recognition; people see them as before.
 
     Originals are never changed. Location, serial numbers, thumbnails and maker notes are removed
     unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed,
@@ -137,6 +158,9 @@ def protect_command(
             target_search=target_search,  # type: ignore[arg-type]  # checked by Settings
             gain=gain,  # type: ignore[arg-type]  # checked by Settings
             gamma=gamma,
+            style=style,
+            reference=reference,
+            strength=strength,
             faces=faces,
             surrogates=tuple(surrogate or ()),
             held_out=tuple(held_out or ()),
@@ -147,18 +171,24 @@ def protect_command(
             device=device,
             metadata="keep" if keep_metadata else "private",
         )
-        jobs = photo_jobs(paths, output, "-protected")
+        jobs = photo_jobs(paths, output, "-protected", videos=True)
         _check_names(settings)
         if report:
             report_files(report)
-    reports, failures = _run(jobs, settings, other or [], overwrite=overwrite, quiet=json)
-    if report and reports:
+    reports, clips, failures = _run(jobs, settings, other or [], overwrite=overwrite, quiet=json)
+    if report:
         with usage_errors():
-            _write_report(reports, report, quiet=json)
+            _write_reports(reports, clips, report, quiet=json)
     if json:
-        print_json({"photos": [r.to_json() for r in reports], "failures": failures})
+        print_json(
+            {
+                "photos": [r.to_json() for r in reports],
+                "videos": [r.to_json() for r in clips],
+                "failures": failures,
+            }
+        )
     else:
-        _say_goodbye(reports, keep_metadata=keep_metadata)
+        _say_goodbye([*reports, *clips], keep_metadata=keep_metadata)
     if failures:
         raise typer.Exit(1)
 
@@ -179,16 +209,26 @@ def _run(
     *,
     overwrite: bool,
     quiet: bool,
-) -> tuple[list[PhotoReport], list[dict[str, str]]]:
-    """Protect one photo after the other; one that fails never stops the rest."""
+) -> tuple[list[PhotoReport], list[ClipReport], list[dict[str, str]]]:
+    """Protect one photo or video after the other; one that fails never stops the rest."""
+    from bauta.media.video import is_video
+
     reports: list[PhotoReport] = []
+    clips: list[ClipReport] = []
     failures: list[dict[str, str]] = []
     with progress_bar(quiet=quiet) as bar:
         for source, target in jobs:
             try:
-                reports.append(
-                    _protect_one(source, target, settings, others, overwrite=overwrite, bar=bar)
-                )
+                if is_video(source):
+                    clips.append(
+                        protect_clip(
+                            source, target, settings, others=others, overwrite=overwrite, bar=bar
+                        )
+                    )
+                else:
+                    reports.append(
+                        _protect_one(source, target, settings, others, overwrite=overwrite, bar=bar)
+                    )
             except BautaError as error:
                 if len(jobs) == 1 and isinstance(error, UsageError | RegistryError):
                     complain(error)
@@ -197,9 +237,13 @@ def _run(
                 if not quiet:
                     complain(error)
                 continue
-            if not quiet:
+            if quiet:
+                continue
+            if is_video(source):
+                print_clip(clips[-1])
+            else:
                 print_report(reports[-1])
-    return reports, failures
+    return reports, clips, failures
 
 
 def _protect_one(
@@ -236,20 +280,27 @@ def _teller(bar: Progress, task: Any) -> Callable[[str, float], None]:
     return tell
 
 
-def _write_report(reports: list[PhotoReport], path: Path, *, quiet: bool) -> None:
+def _write_reports(
+    reports: list[PhotoReport], clips: list[ClipReport], path: Path, *, quiet: bool
+) -> None:
+    """Reports of photos, and of videos: beside each other where there are both."""
     from bauta.audit.report import write_report
+    from bauta.clips.page import write_clip_report
 
-    written = write_report(reports, path)
-    if not quiet:
+    written = write_report(reports, path) if reports else []
+    if clips:
+        beside = path.with_name(f"{path.stem}-videos{path.suffix}") if reports else path
+        written += write_clip_report(clips, beside)
+    if written and not quiet:
         err.print("report: " + escape(", ".join(str(file) for file in written)))
 
 
-def _say_goodbye(reports: list[PhotoReport], *, keep_metadata: bool) -> None:
+def _say_goodbye(reports: list[PhotoReport | ClipReport], *, keep_metadata: bool) -> None:
     if not reports:
         return
     if len(reports) > 1:
         safe = sum(report.verdict == "protected" for report in reports)
-        out.print(f"[bold]{safe} of {len(reports)} photos protected[/]")
+        out.print(f"[bold]{safe} of {len(reports)} files protected[/]")
     if not keep_metadata:
         found = sorted({item for report in reports for item in report.settings["left_out"]})
         said = ", ".join(found) if found else "there was nothing private in the file"

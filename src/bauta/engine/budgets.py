@@ -174,6 +174,16 @@ class Perceptual(Budget):
         return self.peak * share.clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class Guide(Perceptual):
+    """Limits for methods that keep them themselves: makeup is meant to be seen beyond them."""
+
+    def project(self, delta: Tensor, limits: Tensor) -> Tensor:
+        """Leave the perturbation as it is."""
+        del limits
+        return delta
+
+
 def pixel_budget(epsilon: float, *, perceptual: bool) -> Budget:
     """How far pixels may be changed: weighed by what the eye notices, or alike."""
     return Perceptual(epsilon) if perceptual else Linf(epsilon)

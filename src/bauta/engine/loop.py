@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -39,14 +40,18 @@ class EarlyStop:
     distance: float = 1.3
     every: int = 5
 
-    @torch.no_grad()
     def lost(self, problem: Problem, delta: Tensor) -> Tensor:
         """(B,) whether every held-out surrogate has lost the face under a perturbation."""
+        return self.reached(problem, delta) >= self.distance
+
+    @torch.no_grad()
+    def reached(self, problem: Problem, delta: Tensor) -> Tensor:
+        """(B,) distance from the person, to the held-out surrogate that is nearest to them."""
         probe = replace(problem, ensemble=self.held_out, own=self.own, targets=(), goal=Dodge())
         images = problem.render(delta).round()
         embeddings = self.held_out.embed(problem.canvas, images, NONE, 1, Generator())
         own, _ = probe.distances(embeddings)
-        return torch.stack([d[:, 0] >= self.distance for d in own]).all(dim=0)
+        return torch.stack([d[:, 0] for d in own]).amin(dim=0)
 
 
 @dataclass
@@ -87,6 +92,9 @@ class IterativeMethod:
         seed: seed of all randomness.
 
     """
+
+    #: Whether what is added stays within the budget.
+    bounded: ClassVar[bool] = True
 
     steps: int = 30
     step_size: float | None = None

@@ -53,10 +53,22 @@ def placements(canvas: Canvas) -> Tensor:
 
     """
     points, presence = find_mesh(canvas)
+    return to_mean(points) * (presence > _LIKELY).to(points).view(-1, 1, 1, 1)
+
+
+def to_mean(points: Tensor) -> Tensor:
+    """Where each place of a face lies on a mean one.
+
+    Args:
+        points: (B, 468, 2) meshes in unit frame coordinates.
+
+    Returns:
+        (B, 2, P, P) displacements (x, y) in sides of the frame.
+
+    """
     chosen = torch.tensor(_POINTS, device=points.device)
     moves = _spline(points[:, chosen].double(), mean_mesh().to(points)[chosen].double())
-    moves = moves.clamp(-_FARTHEST, _FARTHEST).to(points)
-    return moves * (presence > _LIKELY).to(moves).view(-1, 1, 1, 1)
+    return moves.clamp(-_FARTHEST, _FARTHEST).to(points)
 
 
 def placed(fields: Tensor, places: Tensor) -> Tensor:

@@ -6,4 +6,6 @@ from bauta.engine.loop import IterativeMethod
 from bauta.registry import Registry
 
 #: Name to class. A class takes keyword arguments only and has ``run(problem)``.
-methods: Registry[type[IterativeMethod]] = Registry("method", {"tip-im": "bauta.methods.tip_im"})
+methods: Registry[type[IterativeMethod]] = Registry(
+    "method", {"tip-im": "bauta.methods.tip_im", "dfpp": "bauta.methods.dfpp"}
+)

@@ -1,0 +1,200 @@
+"""What a run has found so far, kept on the disk, so that one that was interrupted goes on.
+
+A folder beside the output holds pieces of a few frames each. Its name says whose it is, and a key
+says of which source and settings: others are never taken for it. Nothing in it shows a face, but
+what hides one; still, nobody but its owner may read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from bauta.clips.carrying import Done
+from bauta.errors import MediaError
+from bauta.media.atomic import atomic_write, writing
+from bauta.optimisation import Found
+
+#: Frames of a piece.
+_FRAMES = 8
+_KEY = "fingerprint"
+_BLOCK = 1 << 20
+
+
+def fingerprint(source: Path, settings: Mapping[str, Any]) -> str:
+    """What a run depends on: the bytes of its source, and its settings.
+
+    Raises:
+        MediaError: the source cannot be read.
+
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    try:
+        with source.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise MediaError(f"cannot read {source}: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+class Work:
+    """The folder of a run.
+
+    Attributes:
+        resumed: how many frames an earlier run has done.
+
+    """
+
+    def __init__(self, output: Path, key: str) -> None:
+        """Open the folder for an output, or make it.
+
+        Args:
+            output: the file that is being made.
+            key: from :func:`fingerprint`.
+
+        Raises:
+            MediaError: the system refuses the folder, or something else has its name.
+
+        """
+        self.folder = output.with_name(f".{output.name}.bauta-work")
+        self._pieces: list[int] = []
+        self._loaded: tuple[int, dict[tuple[int, int], Done]] = (-1, {})
+        self._new: dict[tuple[int, int], Done] = {}
+        self.resumed = 0
+        with writing(self.folder):
+            self._open(key)
+        self._first = self.resumed
+
+    def get(self, index: int, number: int) -> Done | None:
+        """What was done to a face in a frame by an earlier run."""
+        if index >= self.resumed:
+            return None
+        first = max(piece for piece in self._pieces if piece <= index)
+        if self._loaded[0] != first:
+            self._loaded = (first, _read(self._file(first)))
+        return self._loaded[1].get((index, number))
+
+    def put(self, index: int, number: int, done: Done) -> None:
+        """Note what was done to a face in a frame."""
+        self._new[index, number] = done
+
+    def frame_done(self, index: int) -> None:
+        """Note that a frame is finished, and write a piece now and then.
+
+        Raises:
+            MediaError: the system refuses it.
+
+        """
+        if index >= self.resumed and index + 1 - self._first >= _FRAMES:
+            self.flush(index + 1)
+
+    def flush(self, upto: int) -> None:
+        """Write what is known of all frames before ``upto``.
+
+        Raises:
+            MediaError: the system refuses it.
+
+        """
+        if upto <= self._first:
+            return
+        whole = {place: done for place, done in self._new.items() if place[0] < upto}
+        data = _bytes(whole, upto)
+        atomic_write(self._file(self._first), data, overwrite=True, secret=True)
+        self._first, self._new = upto, {}
+
+    def remove(self) -> None:
+        """Remove the folder: the output is there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, first: int) -> Path:
+        return self.folder / f"{first:09d}.safetensors"
+
+    def _open(self, key: str) -> None:
+        mark = self.folder / _KEY
+        if self.folder.is_symlink() or (self.folder.exists() and not mark.is_file()):
+            raise MediaError(
+                f"{self.folder} is in the way, and no work of Bauta's: remove it, or choose "
+                "another output name"
+            )
+        if mark.is_file() and mark.read_text("utf-8") != key:
+            shutil.rmtree(self.folder)
+        if not mark.is_file():
+            self.folder.mkdir(mode=0o700)
+            atomic_write(mark, key.encode(), secret=True)
+        self._take_stock()
+
+    def _take_stock(self) -> None:
+        """Find the pieces that follow each other from the first frame on; the rest is dropped."""
+        for file in sorted(self.folder.glob("*.safetensors")):
+            upto = _upto(file) if file == self._file(self.resumed) else None
+            if upto is None:
+                file.unlink()
+                continue
+            self._pieces.append(self.resumed)
+            self.resumed = upto
+
+
+def _bytes(some: Mapping[tuple[int, int], Done], upto: int) -> bytes:
+    tensors: dict[str, Tensor] = {}
+    facts = {}
+    for (index, number), done in some.items():
+        name = f"{index}/{number}"
+        facts[name] = [done.kind, done.steps, done.spared, done.reached]
+        if done.found is None:
+            continue
+        tensors[f"{name}/delta"] = done.found.delta.half()
+        if done.found.flow is not None:
+            tensors[f"{name}/flow"] = done.found.flow.half()
+        tensors |= {f"{name}/state/{key}": part for key, part in done.state.items()}
+    tensors = {name: part.contiguous() for name, part in tensors.items()}
+    return save(tensors, {"upto": str(upto), "done": json.dumps(facts)})
+
+
+def _upto(file: Path) -> int | None:
+    """Number of the frame after a piece; None if it is damaged."""
+    try:
+        with safe_open(file, "pt") as piece:
+            return int(piece.metadata()["upto"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        return None
+
+
+def _read(file: Path) -> dict[tuple[int, int], Done]:
+    with safe_open(file, "pt") as piece:
+        facts = json.loads(piece.metadata()["done"])
+        tensors = {name: piece.get_tensor(name) for name in piece.keys()}  # noqa: SIM118  no dict
+    out = {}
+    for name, (kind, steps, spared, reached) in facts.items():
+        index, number = map(int, name.split("/"))
+        out[index, number] = Done(
+            kind=kind,
+            steps=steps,
+            spared=spared,
+            reached=reached,
+            found=_found(tensors, name),
+            state={
+                key.removeprefix(f"{name}/state/"): part
+                for key, part in tensors.items()
+                if key.startswith(f"{name}/state/")
+            },
+        )
+    return out
+
+
+def _found(tensors: Mapping[str, Tensor], name: str) -> Found | None:
+    delta, flow = tensors.get(f"{name}/delta"), tensors.get(f"{name}/flow")
+    if delta is None:
+        return None
+    # Where it may be drawn depends on the frame, and is found there.
+    mask = torch.ones(1, 1, *delta.shape[-2:])
+    return Found(flow=None if flow is None else flow.float(), delta=delta.float(), mask=mask)
