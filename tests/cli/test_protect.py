@@ -345,3 +345,31 @@ def test_targets_make_it_impersonate(bauta: Run, parsed: Parse, portrait: Path) 
     assert photo["settings"]["goal"] == "impersonate"
     assert photo["settings"]["targets"] == 1
     assert "hopper" not in result.stdout
+
+
+def test_makeup_by_style_and_by_reference(bauta: Run, parsed: Parse, portrait: Path) -> None:
+    dfpp = ("--method", "dfpp", *FAST, "--surrogate", "tight-ms1m", "--json")
+    styled = parsed(bauta("protect", portrait, *dfpp, "--style", "tan", "-o", "tan.jpg"))
+    (photo,) = styled["photos"]
+    assert (photo["settings"]["style"], photo["settings"]["reference"]) == ("tan", False)
+    shutil.copy(portrait, "idol.jpg")
+    taken = parsed(bauta("protect", portrait, *dfpp, "--reference", "idol.jpg", "-o", "ref.jpg"))
+    # Names of other people's photos may be personal.
+    assert "idol" not in json.dumps(taken)
+    one, other = (np.asarray(Image.open(name)).astype(int) for name in ("tan.jpg", "ref.jpg"))
+    assert np.abs(one - other).max() > 10
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--style", "clown"), "no style clown: use bare, berry"),
+        (("--strength", "3"), "strength must be between 0 and 2"),
+        (("--reference", "nothing.jpg"), "nothing.jpg"),
+    ],
+)
+def test_makeup_that_is_none(bauta: Run, portrait: Path, options: tuple, said: str) -> None:
+    result = bauta("protect", portrait, "--method", "dfpp", *FAST, *options)
+    assert result.exit_code == (1 if "--reference" in options else 2)
+    assert said in " ".join(result.stderr.split())
+    assert sorted(path.name for path in Path().iterdir()) == ["me.jpg"]

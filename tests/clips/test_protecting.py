@@ -210,3 +210,20 @@ def test_numbers_of_faces():
     for wrong in ("largest", "0", "1,", "-1"):
         with pytest.raises(UsageError):
             chosen_numbers(wrong)
+
+
+def test_makeup_is_carried_by_its_network(tmp_path: Path, gliding: list[Pixels]):
+    clip = save(tmp_path / "me.mp4", gliding[:6])
+    settings = Settings(
+        method="dfpp",
+        style="tan",
+        preset="fast",
+        surrogates=("tight-ms1m",),
+        judges=("tight-judge",),
+    )
+    report = protect_video(clip, settings=settings)
+    (face,) = report.faces
+    assert face.keys == 3
+    assert face.steps < report.single
+    change = np.abs(np.stack(pixels_of(report.protected)).astype(int) - np.stack(pixels_of(clip)))
+    assert change[:, 40:100, 60:120].mean(axis=(1, 2, 3)).min() > 3
