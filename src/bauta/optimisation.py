@@ -135,8 +135,7 @@ class Found:
 def _searched(given: _Given, settings: Settings, tell: Callable[[float], None]) -> list[Found]:
     """Find what to do to faces; those who are still recognised after three quarters get it all."""
     held_out = held_out_of(settings)
-    sparing = settings.spare and settings.goal == "dodge" and bool(held_out)
-    sparing = sparing and methods[settings.method].bounded
+    sparing = spares(settings)
     preset = PRESETS[settings.preset]
     total = preset.steps + (preset.more if sparing else 0)
     method = build_method(settings, len(given.surrogates))
@@ -222,11 +221,19 @@ def held_out_of(settings: Settings) -> list[str]:
 
     Those the settings name, or the ones that go with the default surrogates.
     """
-    # Makeup that is three quarters as strong is seen as well, and hides far less.
-    spare = settings.spare and methods[settings.method].bounded
-    if settings.held_out or settings.surrogates or not spare:
+    if settings.held_out or settings.surrogates or not _sparing(settings):
         return list(settings.held_out)
-    return default_held_out(settings.preset) if settings.goal == "dodge" else []
+    return default_held_out(settings.preset)
+
+
+def spares(settings: Settings) -> bool:
+    """Whether faces that are hidden by less than all of epsilon get no more."""
+    return _sparing(settings) and bool(held_out_of(settings))
+
+
+def _sparing(settings: Settings) -> bool:
+    # Makeup that is three quarters as strong is seen as well, and hides far less.
+    return settings.spare and settings.goal == "dodge" and methods[settings.method].bounded
 
 
 def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:

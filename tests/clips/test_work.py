@@ -47,7 +47,7 @@ def test_whole_pieces_are_found_again(tmp_path: Path):
         assert known.found is not None
         assert known.found.flow is not None
         assert torch.equal(known.found.delta, torch.full((1, 3, 8, 8), float(index)))
-        assert torch.equal(known.found.flow, done(index).found.flow)  # type: ignore[union-attr]
+        assert torch.equal(known.found.flow, done(index).found.flow)  # type: ignore[union-attr]  # both were found
         assert (known.kind, known.steps, known.spared, known.reached) == ("key", 7, True, 1.25)
         assert torch.equal(known.state["layer.weight"], torch.arange(3.0))
     assert again.get(15, 2) is None

@@ -2,7 +2,8 @@
 
 import torch
 
-from bauta.makeup.canvas import MadeUp, bare_areas, luma, reach_of
+from bauta.faces.luma import luma
+from bauta.makeup.canvas import MadeUp, bare_areas, reach_of
 
 
 def test_what_is_not_skin_is_left_out(frame, areas):

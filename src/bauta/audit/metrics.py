@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bauta.errors import MissingExtraError
+from bauta.faces.luma import LUMA
 
 _WINDOW = 11
 _BAND = 256
@@ -94,5 +95,5 @@ def reduced(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _luma(pixels: NDArray[np.uint8]) -> torch.Tensor:
     """(1, 1, H, W) luma, 0-255, ITU-R BT.601."""
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    weights = np.array(LUMA, dtype=np.float32)
     return torch.from_numpy(pixels.astype(np.float32) @ weights)[None, None]

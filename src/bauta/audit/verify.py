@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,41 @@ class Score:
         return self.independent and not self.before < self.threshold
 
 
+class Opinion(Protocol):
+    """What one judge says, of a photo or of a clip."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether the judge is independent, and knew the person before."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it means for the person."""
+        ...
+
+
+def decided(opinions: Sequence[Opinion]) -> Verdict:
+    """Decided by the independent judges that knew the person: all must have lost them.
+
+    Where there are none, a surrogate that still recognises the person is telling all the same.
+    """
+    deciding = [opinion for opinion in opinions if opinion.decides]
+    said = {opinion.verdict for opinion in deciding or opinions}
+    if "recognisable" in said:
+        return "recognisable"
+    if not deciding:
+        return "unjudged"
+    return "weakened" if "weakened" in said else "protected"
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of several verdicts; "protected" if there are none."""
+    said = set(verdicts)
+    order: tuple[Verdict, ...] = ("recognisable", "unjudged", "weakened")
+    return next((verdict for verdict in order if verdict in said), "protected")
+
+
 @dataclass(frozen=True)
 class FaceReport:
     """One face of a photo.
@@ -100,17 +135,8 @@ class FaceReport:
 
     @property
     def verdict(self) -> Verdict:
-        """Decided by the independent judges that knew the person: all must have lost them.
-
-        Where there are none, a surrogate that still recognises the person is telling all the same.
-        """
-        deciding = [score for score in self.scores if score.decides]
-        said = {score.verdict for score in deciding or self.scores}
-        if "recognisable" in said:
-            return "recognisable"
-        if not deciding:
-            return "unjudged"
-        return "weakened" if "weakened" in said else "protected"
+        """What all judges together say; see :func:`decided`."""
+        return decided(self.scores)
 
 
 @dataclass(frozen=True)
@@ -150,11 +176,7 @@ class PhotoReport:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict among the chosen faces."""
-        verdicts = {face.verdict for face in self.faces if face.chosen}
-        for verdict in ("recognisable", "unjudged", "weakened"):
-            if verdict in verdicts:
-                return verdict
-        return "protected"
+        return worst(face.verdict for face in self.faces if face.chosen)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; infinite and undefined numbers become None."""

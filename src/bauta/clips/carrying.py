@@ -8,7 +8,7 @@ is not enough, or the head is turned another way, a new key frame gets the full 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bauta.clips.looks import alike, changed, look_of
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.loop import EarlyStop, IterativeMethod
 from bauta.engine.problem import Problem
 from bauta.faces.face import Face
-from bauta.faces.frame import FRAME_SIZE, frames_of
-from bauta.faces.geometry import apply, invert
+from bauta.faces.frame import FRAME_SIZE
 from bauta.optimisation import (
     Found,
     build_method,
@@ -31,6 +31,7 @@ from bauta.optimisation import (
     held_out_of,
     packed,
     spared,
+    spares,
     unpacked,
 )
 from bauta.recognizers.base import Recognizer
@@ -54,8 +55,6 @@ _DRIFT = 0.3
 _STILL = 0.985
 #: The same with the key frame, below which there has to be another, and frames between the two.
 _TURNED, _PAUSE = 0.9, 3
-#: Side of a frame by which that is told, in pixels, and what is left out on each side.
-_LOOK, _MARGIN = 64, 10
 #: Shares of the distance reached so far below which a frame is refined, and below which it becomes
 #: a key frame itself.
 _FADING, _WORN = 0.9, 0.8
@@ -64,9 +63,6 @@ _FADING, _WORN = 0.9, 0.8
 _ENOUGH = 1.5
 #: Frames between two key frames that are made because a perturbation has worn off.
 _PATIENCE = 5
-#: Changes since the key frame that call for another: of the face's size, and of where a landmark
-#: lies in the frame, in its sides.
-_SCALE, _POSE = 1.6, 0.06
 #: Pixels of a perturbation per photo pixel at most, and its smallest side. What is finer depends on
 #: how the face lies on the pixels, and is gone in the next frame (docs/video.md).
 _FINENESS, _SMALLEST = 1.4, 48
@@ -170,8 +166,7 @@ class Carrier:
         self._settings = settings
         self._surrogates = surrogates
         self._held_out = held_out_of(settings)
-        self._sparing = settings.spare and settings.goal == "dodge" and bool(self._held_out)
-        self._spared = self._sparing
+        self._spared = spares(settings)
         self._method = build_method(settings, len(surrogates))
         self._key: _Key | None = None
         self._last: Found | None = None
@@ -195,16 +190,16 @@ class Carrier:
         key = self._key
         if view.fresh:
             self._keys = 0
-        if key is None or self._keys < _OPENING or _changed(key.face, view.face):
+        if key is None or self._keys < _OPENING or changed(key.face, view.face):
             return self._new_key(view)
         problem = self._problem(view, like=key.problem)
-        look = _look_of(problem)
-        if view.index - key.index >= _PAUSE and _alike(look, key.look) < _TURNED:
+        look = look_of(problem.canvas)
+        if view.index - key.index >= _PAUSE and alike(look, key.look) < _TURNED:
             return self._new_key(view)
         begin = self._begin(problem)
         reached = key.stop.reached(problem, begin).item()
         # How near a target is says nobody here, so that is always gone on with.
-        still = self._settings.goal == "dodge" and _alike(look, self._seen) >= _STILL
+        still = self._settings.goal == "dodge" and alike(look, self._seen) >= _STILL
         if still and reached >= _FADING * key.reached:
             done = Done(kind="carried", steps=0, spared=self._spared, reached=reached)
             return done, _only(problem, begin)
@@ -233,7 +228,7 @@ class Carrier:
         assert done.found is not None
         assert self._key is not None
         self._last, self._state = done.found, done.state
-        self._seen = _look_of(problem)
+        self._seen = look_of(problem.canvas)
         # Refining may lead further than the key frame did; then that is what has to be kept.
         self._key = replace(self._key, reached=max(self._key.reached, done.reached))
         return replace(done.found, mask=problem.masks.cpu())
@@ -262,7 +257,7 @@ class Carrier:
             problem=problem,
             stop=self._stop(problem),
             face=view.face,
-            look=_look_of(problem),
+            look=look_of(problem.canvas),
             reached=done.reached,
             index=view.index,
         )
@@ -340,11 +335,12 @@ def _run(
 
 
 def _gentle(method: IterativeMethod, problem: Problem) -> IterativeMethod:
-    """The method with a tenth of its steps, and smaller ones where it has a size for them."""
-    changes: dict[str, float] = {"steps": max(1, round(_SHARE * method.steps))}
-    if any(one.name == "step_size" for one in fields(method)):
-        changes["step_size"] = _GENTLE * method.step_of(problem)
-    return replace(method, **changes)  # type: ignore[arg-type]  # whole steps, and a size
+    """The method with few of its steps, and smaller ones."""
+    return replace(
+        method,
+        steps=max(1, round(_SHARE * method.steps)),
+        step_size=_GENTLE * method.step_of(problem),
+    )
 
 
 def _limited(begin: Tensor, answer: Tensor) -> Tensor:
@@ -352,19 +348,6 @@ def _limited(begin: Tensor, answer: Tensor) -> Tensor:
     change = answer - begin
     size = float(begin.norm()) * _DRIFT / max(float(change.norm()), 1e-9)
     return begin + change * min(1.0, size)
-
-
-def _look_of(problem: Problem) -> Tensor:
-    """(44, 44) what a face looks like in its frame, without mean and of unit length."""
-    grey = frames_of(problem.canvas, _LOOK)[0].mean(dim=0)
-    inner = grey[_MARGIN : _LOOK - _MARGIN, _MARGIN : _LOOK - _MARGIN]
-    away = inner - inner.mean()
-    look: Tensor = away / away.norm().clamp_min(1e-6)
-    return look
-
-
-def _alike(one: Tensor, other: Tensor) -> float:
-    return float((one * other).sum())
 
 
 def _only(problem: Problem, answer: Tensor) -> Found:
@@ -376,22 +359,6 @@ def _stored(found: Found) -> Found:
     """What an interrupted run would find again: with 16 bits."""
     flow = None if found.flow is None else found.flow.half().float()
     return replace(found, flow=flow, delta=found.delta.half().float())
-
-
-def _changed(before: Face, now: Face) -> bool:
-    """Whether the face has another size or turns another way than in the key frame."""
-    scale = now.frame_side / before.frame_side
-    if not 1 / _SCALE < scale < _SCALE:
-        return True
-    if before.scheme != now.scheme:
-        return True
-    moves = _in_frame(now) - _in_frame(before)
-    return bool(np.linalg.norm(moves, axis=1).max() > _POSE)
-
-
-def _in_frame(face: Face) -> NDArray[np.float64]:
-    """Landmarks in unit frame coordinates: they move when the head turns, and only then."""
-    return apply(invert(face.frame), face.landmarks.astype(np.float64))
 
 
 def _size_for(face: Face) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bauta.audit.document import Html, Parts, document, join, version
 from bauta.audit.report import report_files
-from bauta.clips.report import ClipFace, ClipReport, Moment
+from bauta.clips.report import NAMED_MOMENTS, ClipFace, ClipReport, Moment
 from bauta.media.atomic import atomic_write, check_target
 
 _parts = Parts("bauta.clips", "report.html")
@@ -19,8 +19,6 @@ _VERDICTS = {
     "recognisable": ("Still recognisable", "In some moments, most other photos still match."),
     "unjudged": ("Unknown", "No independent judge knew the person, so nothing is proven."),
 }
-#: Moments that the page names.
-_NAMED = 10
 
 
 def write_clip_report(
@@ -83,7 +81,7 @@ def _clip(report: ClipReport) -> Html:
         sentence=sentence,
         facts=join(_parts.fill("item", text=text) for text in _facts(report)),
         rows=join(row for face in report.faces for row in _rows(face)),
-        moments=join(_moment(moment) for moment in report.moments[:_NAMED]),
+        moments=join(_moment(moment) for moment in report.moments[:NAMED_MOMENTS]),
         judged=sum(face.judged for face in report.faces),
     )
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bauta.audit.verify import PROTECTED, WEAKENED, Verdict
+from bauta.audit.verify import PROTECTED, WEAKENED, Verdict, decided, worst
 
-#: Moments that the report names.
-_NAMED = 10
+#: Moments that reports name.
+NAMED_MOMENTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,14 +129,8 @@ class ClipFace:
 
     @property
     def verdict(self) -> Verdict:
-        """Decided by the independent judges that knew the person, as in photos."""
-        deciding = [score for score in self.scores if score.decides]
-        said = {score.verdict for score in deciding or self.scores}
-        if "recognisable" in said:
-            return "recognisable"
-        if not deciding:
-            return "unjudged"
-        return "weakened" if "weakened" in said else "protected"
+        """What all judges together say, as in photos."""
+        return decided(self.scores)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -191,7 +185,7 @@ class ClipReport:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict among the chosen faces."""
-        return worst({face.verdict for face in self.faces if face.chosen})
+        return worst(face.verdict for face in self.faces if face.chosen)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; infinite and undefined numbers become None."""
@@ -206,18 +200,11 @@ class ClipReport:
             "resumed_frames": self.resumed,
             "bytes": {"original": self.sizes[0], "protected": self.sizes[1]},
             "faces": [face.to_json() for face in self.faces],
-            "worst_moments": [moment.to_json() for moment in self.moments[:_NAMED]],
+            "worst_moments": [moment.to_json() for moment in self.moments[:NAMED_MOMENTS]],
             "seconds": dict(self.seconds),
             "settings": dict(self.settings),
             "notes": list(self.notes),
         }
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """The worst of several verdicts; "protected" if there are none."""
-    said = set(verdicts)
-    order: tuple[Verdict, ...] = ("recognisable", "unjudged", "weakened")
-    return next((verdict for verdict in order if verdict in said), "protected")
 
 
 def _plain(value: float) -> float | None:

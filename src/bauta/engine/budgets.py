@@ -12,9 +12,7 @@ from torch import Tensor
 from bauta.errors import UsageError
 from bauta.faces.frame import Canvas
 from bauta.faces.geometry import warp
-
-#: Weights of luma in RGB (ITU-R BT.601).
-_LUMA = (0.299, 0.587, 0.114)
+from bauta.faces.luma import luma
 
 #: Luma, in grey levels, up to which a face is as good as black, and from which it is lit.
 _BLACK, _LIT = 16.0, 48.0
@@ -158,11 +156,9 @@ class Perceptual(Budget):
         """Largest change of each frame pixel; see :meth:`Budget.limits`."""
         size = faces.shape[-1]
         maps = torch.linalg.inv(_square(canvas.canvas_to_frame(size)))[:, :2]
-        luma = (canvas.images * canvas.images.new_tensor(_LUMA).view(1, 3, 1, 1)).sum(
-            1, keepdim=True
-        )
-        mean = _box(luma)
-        deviation = (_box(luma.square()) - mean.square()).clamp_min(0).sqrt()
+        light = luma(canvas.images)
+        mean = _box(light)
+        deviation = (_box(light.square()) - mean.square()).clamp_min(0).sqrt()
         # Differences are seen least in the dark and in the very bright; but in black shadow
         # nothing is seen at all, so that whatever is drawn there is.
         lit = ((mean - _BLACK) / (_LIT - _BLACK)).clamp(0, 1)

@@ -215,6 +215,16 @@ class IterativeMethod:
         return not bool(state.active.any())
 
 
+def team_loss(ensemble: Ensemble, losses: list[Tensor]) -> Tensor:
+    """The members' (B, V) losses, or one of the whole team, as one sum over the faces.
+
+    Faces do not interact, so its gradient holds each face's own.
+    """
+    shares = ensemble.shares if len(losses) > 1 else [1.0]
+    totals = [loss.mean(dim=1).sum() for loss in losses]
+    return torch.stack([s * t for s, t in zip(shares, totals, strict=True)]).sum()
+
+
 def team_gradient(
     ensemble: Ensemble, losses: list[Tensor], point: Tensor, *, retain: bool = False
 ) -> Tensor:
@@ -222,14 +232,11 @@ def team_gradient(
 
     ``retain`` keeps the graph for further gradients.
     """
-    # Faces do not interact, so the gradient of the sum holds each face's own.
-    totals = [loss.mean(dim=1).sum() for loss in losses]
     if ensemble.level != "gradient":
-        shares = ensemble.shares if len(totals) > 1 else [1.0]
-        total = torch.stack([s * t for s, t in zip(shares, totals, strict=True)]).sum()
+        total = team_loss(ensemble, losses)
         return torch.autograd.grad(total, point, retain_graph=retain)[0]
     parts = []
-    for share, total in zip(ensemble.shares, totals, strict=True):
-        part = torch.autograd.grad(total, point, retain_graph=True)[0]
+    for share, loss in zip(ensemble.shares, losses, strict=True):
+        part = torch.autograd.grad(loss.mean(dim=1).sum(), point, retain_graph=True)[0]
         parts.append(share * normalised(part))
     return torch.stack(parts).sum(0)

@@ -10,6 +10,7 @@ from kornia.color import rgb_to_lab
 from torch import Tensor
 
 from bauta.engine.blurring import blurred
+from bauta.faces.luma import luma
 from bauta.makeup.areas import AREAS
 
 #: Areas that are makeup's own, where more may be drawn, and how much more than elsewhere.
@@ -107,9 +108,3 @@ def reach_of(areas: Mapping[str, Tensor]) -> Tensor:
     """(1, 1, S, S) how much may be drawn where; see :class:`MadeUp`."""
     drawn = torch.stack([areas[name] for name in _DRAWN]).sum(dim=0).clamp(0, 1)
     return (areas["skin"] * (1 - drawn) + _MORE * drawn)[None]
-
-
-def luma(images: Tensor) -> Tensor:
-    """(B, 1, H, W) luma of (B, 3, H, W) RGB images."""
-    weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    return (images * weights).sum(dim=1, keepdim=True)

@@ -22,14 +22,15 @@ from torch import Generator, Tensor
 from bauta.engine.blurring import blurred
 from bauta.engine.budgets import Budget
 from bauta.engine.flow import GRID, FlowBudget
-from bauta.engine.loop import EarlyStop, IterativeMethod, StepProgress
+from bauta.engine.loop import EarlyStop, IterativeMethod, StepProgress, team_loss
 from bauta.engine.problem import Problem
 from bauta.errors import UsageError
 from bauta.faces.frame import frames_of
 from bauta.faces.geometry import warp
+from bauta.faces.luma import LUMA, luma
 from bauta.faces.mesh import find_mesh, mean_mesh
 from bauta.makeup.areas import makeup_areas
-from bauta.makeup.canvas import MadeUp, bare_areas, luma, reach_of
+from bauta.makeup.canvas import MadeUp, bare_areas, reach_of
 from bauta.makeup.network import MakeupNetwork
 from bauta.makeup.reference import Reference
 from bauta.makeup.styles import painted, read_style
@@ -175,7 +176,7 @@ class Dfpp(IterativeMethod):
                 loss = self._adversarial(problem, images, generator)
                 loss = loss + _MAKEUP * sheet.makeup_loss() + sheet.structure_loss(images)
                 optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()  # type: ignore[no-untyped-call]  # PyTorch's
             optimiser.step()
             slowing.step()
             progress(step, total)
@@ -204,11 +205,7 @@ class Dfpp(IterativeMethod):
         embeddings = problem.ensemble.embed(
             problem.canvas, images, self.diversity, self.views, generator
         )
-        losses = self.losses(problem, embeddings)
-        shares = problem.ensemble.shares if len(losses) > 1 else [1.0]
-        return torch.stack(
-            [share * loss.mean() for share, loss in zip(shares, losses, strict=True)]
-        ).sum()
+        return team_loss(problem.ensemble, self.losses(problem, embeddings))
 
 
 class _Sheet:
@@ -287,7 +284,7 @@ class _Sheet:
         colour = there * (colour - (1 - _COLOUR_BROAD) * blurred(colour, _COLOUR_LARGE * side))
         red, blue = colour[:, :1], colour[:, 1:]
         # Green takes back the luma of the other two.
-        green = -(0.299 * red + 0.114 * blue) / 0.587
+        green = -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
         return self._made.lit(light) + torch.cat([red, green, blue], dim=1)
 
     def makeup_loss(self) -> Tensor:

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from bauta.faces.geometry import compose_maps, unit_to_pixels, warp
+from bauta.faces.luma import luma
 from bauta.recognizers.base import Crop
 
 
@@ -151,8 +152,7 @@ def _shade(x: Tensor, generator: Generator) -> Tensor:
 
 def _grey(x: Tensor, generator: Generator) -> Tensor:
     del generator
-    luma = (x * x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
-    return luma.expand_as(x)
+    return luma(x).expand_as(x)
 
 
 def _blur(x: Tensor, generator: Generator) -> Tensor:

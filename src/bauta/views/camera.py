@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
+from bauta.faces.luma import LUMA
+
+_LUMA = torch.tensor(LUMA)
 
 
 @dataclass(frozen=True, kw_only=True)

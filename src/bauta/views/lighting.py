@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bauta.faces.luma import LUMA
 from bauta.views.pose import Pose
 from bauta.views.shape import normals
 from bauta.views.turning import look_up
@@ -25,7 +26,7 @@ _STEEPEST = 0.8
 #: height; and where, in its half axes, the light begins to fade and has faded.
 _OVAL, _OVAL_HEIGHT = (0.66, 1.05, 0.86), -0.02
 _LIT, _UNLIT = 0.8, 1.1
-_LUMA = torch.tensor([0.299, 0.587, 0.114])
+_LUMA = torch.tensor(LUMA)
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import pytest
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 
-from bauta.media.orient import upright  # noqa: E402
-from bauta.media.video.change import changed_planes, padded  # noqa: E402
-from bauta.media.video.colour import Coding, encoded, planes_of, rgb_of  # noqa: E402
-from bauta.media.video.read import Frame  # noqa: E402
-from tests.media.video import make  # noqa: E402
+from bauta.media.orient import upright
+from bauta.media.video.change import changed_planes, padded
+from bauta.media.video.colour import Coding, encoded, planes_of, rgb_of
+from bauta.media.video.read import Frame
+from tests.media.video import make
 
 CODING = Coding(6, False)
 SIZES = [(96, 64), (97, 65), (96, 65), (97, 64), (1, 1), (2, 1), (1, 2), (3, 3)]

@@ -7,11 +7,11 @@ import pytest
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 
-from bauta.errors import MediaError  # noqa: E402
-from bauta.media.video import VideoWriter, read_video  # noqa: E402
-from bauta.media.video.colour import Coding, coding_of, encoded, planes_of, rgb_of  # noqa: E402
-from bauta.media.video.facts import ColourTags  # noqa: E402
-from tests.media.video import make  # noqa: E402
+from bauta.errors import MediaError
+from bauta.media.video import VideoWriter, read_video
+from bauta.media.video.colour import Coding, coding_of, encoded, planes_of, rgb_of
+from bauta.media.video.facts import ColourTags
+from tests.media.video import make
 
 CODINGS = [(matrix, full) for matrix in make.LUMA for full in (False, True)]
 

@@ -10,11 +10,11 @@ import pytest
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 
-from bauta.media.video import describe_metadata, read_video  # noqa: E402
-from bauta.media.video.findings import findings_of  # noqa: E402
-from bauta.media.video.tags import kept_tags, kept_track_tags  # noqa: E402
-from tests.media.video import make  # noqa: E402
-from tests.media.video.test_write import rewritten  # noqa: E402
+from bauta.media.video import describe_metadata, read_video
+from bauta.media.video.findings import findings_of
+from bauta.media.video.tags import kept_tags, kept_track_tags
+from tests.media.video import make
+from tests.media.video.test_write import rewritten
 
 PHONE = {
     "com.apple.quicktime.location.ISO6709": "+52.5200+013.4050+034.000/",

@@ -14,10 +14,10 @@ import pytest
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 
-from bauta.errors import MediaError, UsageError  # noqa: E402
-from bauta.media.video import TrackFacts, read_video  # noqa: E402
-from bauta.media.video.read import Frame  # noqa: E402
-from tests.media.video import make  # noqa: E402
+from bauta.errors import MediaError, UsageError
+from bauta.media.video import TrackFacts, read_video
+from bauta.media.video.read import Frame
+from tests.media.video import make
 
 TURNED = {
     (None, False): 1, (0, True): 2, (180, False): 3, (180, True): 4,

@@ -12,18 +12,18 @@ from PIL import Image
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 
-from bauta.errors import (  # noqa: E402
+from bauta.errors import (
     CorruptVideoError,
     ImageTooLargeError,
     MediaError,
     NotAVideoError,
 )
-from bauta.media.video import VideoWriter, read_video  # noqa: E402
-from bauta.media.video.demux import packets  # noqa: E402
-from bauta.media.video.tally import Tally  # noqa: E402
-from tests.media import make as photos  # noqa: E402
-from tests.media.video import make  # noqa: E402
-from tests.media.video.test_write import clock_of, rewritten  # noqa: E402
+from bauta.media.video import VideoWriter, read_video
+from bauta.media.video.demux import packets
+from bauta.media.video.tally import Tally
+from tests.media import make as photos
+from tests.media.video import make
+from tests.media.video.test_write import clock_of, rewritten
 
 FIRST = {"container": {"movflags": "faststart"}}
 """An index at the start of the file, so that a part of it can be opened."""

@@ -14,10 +14,10 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 resource = pytest.importorskip("resource", reason="no limits and signals of POSIX here")
 
-from bauta.errors import MediaError, OutputExistsError, UsageError  # noqa: E402
-from bauta.media import atomic  # noqa: E402
-from bauta.media.video import VideoWriter, read_video  # noqa: E402
-from tests.media.video.test_write import files, rewritten  # noqa: E402
+from bauta.errors import MediaError, OutputExistsError, UsageError
+from bauta.media import atomic
+from bauta.media.video import VideoWriter, read_video
+from tests.media.video.test_write import files, rewritten
 
 
 class Stop(Exception):

@@ -13,11 +13,11 @@ import pytest
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
 
-from bauta.errors import MediaError, UsageError  # noqa: E402
-from bauta.media.video import Video, VideoWriter, output_suffix, read_video  # noqa: E402
-from bauta.media.video.read import Frame  # noqa: E402
-from tests.media.video import make  # noqa: E402
-from tests.media.video.test_read import UNEVEN, needs_matrix, resident  # noqa: E402
+from bauta.errors import MediaError, UsageError
+from bauta.media.video import Video, VideoWriter, output_suffix, read_video
+from bauta.media.video.read import Frame
+from tests.media.video import make
+from tests.media.video.test_read import UNEVEN, needs_matrix, resident
 
 MILLISECOND = Fraction(1, 1000)
 Change = Callable[[np.ndarray], np.ndarray]
@@ -258,7 +258,7 @@ def test_odd_sizes(name, codec, pixel_format, grows, size, clip, tmp_path):
     )  # fmt: skip
     with read_video(source) as video:
         suffix = output_suffix(video)
-    invert: Change = lambda pixels: np.where(pixels > 127, pixels - 20, pixels + 20)  # noqa: E731
+    invert: Change = lambda pixels: np.where(pixels > 127, pixels - 20, pixels + 20)  # noqa: E731  a line says it
     writer = rewritten(source, tmp_path / ("out" + suffix), invert)
     assert any("grew by one" in note for note in writer.notes) == bool(grows)
     width, height = size

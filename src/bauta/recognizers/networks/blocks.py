@@ -8,11 +8,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from bauta.errors import UsageError
+from bauta.faces.luma import luma
 
 #: Grey levels that become 0 and 1 at a network's input.
 _MIDDLE, _SPAN = 127.5, 128.0
-#: Weights of luma in RGB (ITU-R BT.601).
-LUMA = (0.299, 0.587, 0.114)
 
 
 class ConvNorm(nn.Module):
@@ -85,7 +84,7 @@ class FaceNetwork(nn.Module):
     def normalised(self, x: Tensor) -> Tensor:
         """Map (B, 3, H, W) RGB 0-255 to what :meth:`body` takes."""
         if self.grey:
-            x = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+            x = luma(x)
         return (x - _MIDDLE) / _SPAN
 
     def forward(self, x: Tensor) -> Tensor:

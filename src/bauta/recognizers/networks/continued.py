@@ -10,7 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from bauta.errors import UsageError
-from bauta.recognizers.networks.blocks import LUMA, FaceNetwork
+from bauta.faces.luma import LUMA
+from bauta.recognizers.networks.blocks import FaceNetwork
 from bauta.recognizers.networks.dlib_resnet import DlibResNet
 from bauta.recognizers.networks.mobilefacenet import FEATURES, MobileFaceNet
 
