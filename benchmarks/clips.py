@@ -1,12 +1,13 @@
 """Protection of clips against protection frame by frame: work, flicker, and what judges say.
 
-PYTHONPATH=. python benchmarks/clips.py PHOTO... --sides 90 150 --crf 15 23 28
+PYTHONPATH=. python benchmarks/clips.py PHOTO... CLIP... --sides 90 150 --crf 15 23 28
 
-Clips are made from portraits: a camera that glides, zooms and tilts; and a head that turns by 25
-degrees, and back, and opens its mouth, by the mean head that Bauta makes views with. Both are
-encoded by x264 at CRF 14 first, as a camera would. Frame by frame is measured on every fifth pair
-of frames. Matches are the share of a person's other photos that still match, estimated from the
-similarity to the original two frames later, as the mean over the judges.
+Real clips are taken from --start on. Others are made from portraits: a camera that glides, zooms
+and tilts; and a head that turns by 25 degrees, and back, and opens its mouth, by the mean head that
+Bauta makes views with. Both are encoded by x264 at CRF 14 first, as a camera would. Frame by frame
+is measured on every fifth pair of frames. Matches are the share of a person's other photos that
+still match, estimated from the similarity to the original two frames later, as the mean over the
+judges.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ from bauta.clips.tracking import Tracker
 from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.media import read_photo
-from bauta.media.video import VideoWriter, read_video
+from bauta.media.video import VideoWriter, is_video, read_video
 from bauta.optimisation import carried_out
 from bauta.protection import team
 from bauta.recognizers.base import similarity_matrix
@@ -105,11 +107,12 @@ class Result:
     flicker: float
 
 
-def views_of(path: Path) -> list[View]:
-    """The face of a clip, frame by frame."""
+def views_of(path: Path, start: int = 0, count: int | None = None) -> list[View]:
+    """The first face of a clip, frame by frame."""
     with read_video(path) as video:
+        some = islice(video, start, None if count is None else start + count)
         tracker = Tracker(get_recognizer("tight-ms1m").surrogate(), min_face=40)
-        shown = [(one.frame, one.faces[1]) for one in tracker.track(video) if 1 in one.faces]
+        shown = [(one.frame, one.faces[1]) for one in tracker.track(some) if 1 in one.faces]
     return [
         View(index=frame.index, pixels=frame.pixels.copy(), face=face, fresh=at == 0)
         for at, (frame, face) in enumerate(shown)
@@ -191,7 +194,9 @@ def encoded(
 def main() -> None:
     """Measure and print, one line per clip, seed and way."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("sources", nargs="+", type=Path, metavar="PHOTO or CLIP")
+    parser.add_argument("--start", type=int, default=0, help="first frame of real clips")
+    parser.add_argument("--method", default=Settings().method)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--sides", nargs="+", type=float, default=[90.0, 160.0])
     parser.add_argument("--frames", type=int, default=31)
@@ -206,24 +211,31 @@ def main() -> None:
     print(
         "clip | seed | way | steps/frame | s/frame | keys | matches | worst | similarity | flicker"
     )
-    for photo in given.photos:
-        whole = read_photo(photo).pixels
-        for side in given.sides:
-            pixels, face = scaled(whole, find(whole)[0], side)
-            for kind in (gliding, turning):
-                frames = kind(pixels, face, given.frames)
-                name = f"{photo.stem} {side:g} px {kind.__name__}"
-                with tempfile.TemporaryDirectory() as folder:
-                    clip = Path(folder) / "clip.mp4"
-                    size = (frames[0].shape[1], frames[0].shape[0])
-                    make(clip, Clip(size=size, sound=None, options={"crf": "14"}), frames)
-                    _print(name, clip, given)
+    for source in given.sources:
+        if is_video(source):
+            views = views_of(source, given.start, given.frames)
+            _print(f"{source.stem} from {given.start}", source, views, given)
+        else:
+            _made_of(source, given)
 
 
-def _print(name: str, clip: Path, given: argparse.Namespace) -> None:
-    views = views_of(clip)
+def _made_of(photo: Path, given: argparse.Namespace) -> None:
+    """Measure clips that are made of a portrait."""
+    whole = read_photo(photo).pixels
+    for side in given.sides:
+        pixels, face = scaled(whole, find(whole)[0], side)
+        for kind in (gliding, turning):
+            frames = kind(pixels, face, given.frames)
+            with tempfile.TemporaryDirectory() as folder:
+                clip = Path(folder) / "clip.mp4"
+                size = (frames[0].shape[1], frames[0].shape[0])
+                make(clip, Clip(size=size, sound=None, options={"crf": "14"}), frames)
+                _print(f"{photo.stem} {side:g} px {kind.__name__}", clip, views_of(clip), given)
+
+
+def _print(name: str, clip: Path, views: Sequence[View], given: argparse.Namespace) -> None:
     for seed in given.seeds:
-        settings = Settings(preset=given.preset, seed=seed)
+        settings = Settings(method=given.method, preset=given.preset, seed=seed)
         carried, alone, changed = measured(views, settings, given.judge)
         for way, row in (("carried", carried), ("frame by frame", alone)):
             print(

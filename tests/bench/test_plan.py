@@ -119,5 +119,7 @@ def test_other_options_are_other_files():
         for options in ({}, {"warp": 0.0}, {"warp": 1.0}, {"goal": "impersonate"})
     }
     assert len(keys) == 4
+    looks = plan(methods=[{"name": "dfpp", "style": "tan"}, {"name": "dfpp", "label": "rose"}])
+    assert len({one.key for one in contestants(looks)}) == 2
     with pytest.raises(UsageError, match="labels of their own"):
         plan(methods=[{"name": "pgd", "label": "a b"}, {"name": "fgsm", "label": "A-B"}])

@@ -21,11 +21,21 @@ def test_what_is_not_skin_is_left_out(frame, areas):
 
 
 def test_eyes_and_teeth_are_out_of_reach(frame, areas):
-    reach = reach_of(bare_areas(frame[None], areas))
+    reach = reach_of(frame[None], bare_areas(frame[None], areas))
     assert reach.shape == (1, 1, 224, 224)
     nothing = torch.stack(list(areas.values())).amax(dim=0) < 0.001
     assert float(reach[0][nothing].max()) < 0.01
     assert 1.2 < float(reach.max()) <= 1.5
+
+
+def test_less_is_drawn_on_smooth_skin():
+    whole = {name: torch.zeros(1, 64, 64) for name in ("lips", "lids", "lashes", "brows")}
+    whole["skin"] = torch.ones(1, 64, 64)
+    frame = torch.full((1, 3, 64, 64), 150.0)
+    frame[:, :, :, 32:] += 60 * torch.randint(0, 2, (64, 32)) - 30.0
+    reach = reach_of(frame, whole)[0, 0]
+    assert float(reach[:, :16].max()) < 0.45
+    assert float(reach[:, 48:].min()) > 0.99
 
 
 def test_shadows_keep_their_hue_and_light_turns_paler():

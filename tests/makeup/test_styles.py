@@ -52,6 +52,30 @@ def test_strength_says_how_much(frame, areas):
     assert sizes[2] == pytest.approx(2 * sizes[1], rel=0.1)
 
 
+def test_darker_skin_changes_in_proportion(frame, areas):
+    sure = areas["skin"] > 0.95
+    style = Style(title="shade", layers=[Layer(area="skin", shift=(-10.0, 0.0, 0.0))])
+
+    def darkened(face):
+        return float((lab(face) - lab(worn(face, areas, style)))[:1][sure].mean())
+
+    light, dark = frame * 0.9, frame * 0.35
+    assert darkened(light) == pytest.approx(10, rel=0.25)
+    assert darkened(dark) < 0.6 * darkened(light)
+
+
+def test_colourful_skin_takes_on_no_more_colour(areas):
+    style = Style(title="warm", layers=[Layer(area="skin", shift=(0.0, 4.0, 8.0))])
+
+    def added(colour):
+        face = torch.tensor(colour).view(3, 1, 1).expand(3, 224, 224)
+        change = lab(worn(face, areas, style))[1:].norm(dim=0) - lab(face)[1:].norm(dim=0)
+        return float(change[areas["skin"][0] > 0.95].mean())
+
+    assert added((190.0, 150.0, 135.0)) > 6
+    assert abs(added((200.0, 130.0, 70.0))) < 0.5
+
+
 def test_grain_follows_the_generator(frame, areas):
     style = read_style("stubble")
     assert torch.equal(worn(frame, areas, style), worn(frame, areas, style))

@@ -108,11 +108,13 @@ def test_what_another_environment_runs_stops_nobody_else(
     add_recognizer(file, "my-net", RULE)
     save_thresholds(user_file(), "my-net", {"far-1%": FAR})
     assert zoo.default_judges() == sorted([*before, "my-net"], key=zoo.installed().index)
+    assert zoo.judges_left_out() == []
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
     )
     assert zoo.default_judges() == before
+    assert zoo.judges_left_out() == ["my-net"]
 
 
 def test_another_network_does_not_inherit_thresholds(file: Path, tmp_path: Path):

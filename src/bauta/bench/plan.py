@@ -35,6 +35,8 @@ _OPTIONS = frozenset(
         "gamma",
         "level",
         "region",
+        "style",
+        "strength",
     }
 )
 

@@ -48,6 +48,15 @@ def complain(error: BautaError) -> None:
     err.print(f"[red]error:[/] {escape(str(error))}")
 
 
+def say_who_is_left_out() -> None:
+    """Name the default judges that are at hand, but cannot run."""
+    from bauta.recognizers.zoo import judges_left_out
+
+    if missing := judges_left_out():
+        names = escape(", ".join(missing))
+        err.print(f"[dim]not judging: {names} (pip install 'bauta\\[onnx]' lets them)[/]")
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn errors of usage into exit code 2, and all others of Bauta's into 1."""

@@ -30,6 +30,7 @@ from bauta.cli.output import (
     print_json,
     print_report,
     progress_bar,
+    say_who_is_left_out,
     usage_errors,
 )
 from bauta.cli.paths import make_folder, photo_jobs
@@ -189,6 +190,8 @@ def protect_command(
         )
     else:
         _say_goodbye([*reports, *clips], keep_metadata=keep_metadata)
+        if not judge:
+            say_who_is_left_out()
     if failures:
         raise typer.Exit(1)
 

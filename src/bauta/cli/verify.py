@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bauta.cli.options import Json
-from bauta.cli.output import print_json, print_report, usage_errors
+from bauta.cli.output import print_json, print_report, say_who_is_left_out, usage_errors
 
 EXAMPLES = """
 Examples:
@@ -64,5 +64,7 @@ def verify_command(
         print_json(result.to_json())
     else:
         print_report(result)
+        if not judge:
+            say_who_is_left_out()
     if result.verdict != "protected":
         raise typer.Exit(1)

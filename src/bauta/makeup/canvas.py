@@ -24,6 +24,10 @@ _LOOK = 0.009
 _GLASSES = (0.6, 0.25)
 #: Lightness, less than the skin's, at which a pixel between eye and brow is half a lid's.
 _RIM = 20.0
+#: On skin as smooth as a cheek's, shades look like bruises and wrinkles. How much of them is kept
+#: there, before and after they are blurred; the window that is looked at (sigma, in sides of the
+#: frame); and the deviation of luma in it, in grey levels, from which on all of it is kept.
+_SMOOTH, _WINDOW, _LIVELY = 0.4, 0.03, 14.0
 #: Pixels darker than this, in grey levels, are tinted as if they were as light.
 _DARK = 40.0
 
@@ -37,7 +41,7 @@ class MadeUp:
         worn: (1, 3, S, S) the face with the makeup that is wanted.
         areas: of :func:`bauta.makeup.areas.makeup_areas`.
         reach: (1, 1, S, S) how much light may be changed where: not on hair, glasses, eyes and
-            teeth, 1 on skin, more where makeup is.
+            teeth, less on smooth skin, more where makeup is.
         skin: (1, 1, S, S) how much colour may, 0 to 1.
 
     """
@@ -104,7 +108,15 @@ def _share_of(skin: Tensor, area: Tensor) -> Tensor:
     return ((seen - _GLASSES[0]) / _GLASSES[1]).clamp(0, 1)
 
 
-def reach_of(areas: Mapping[str, Tensor]) -> Tensor:
+def reach_of(frame: Tensor, areas: Mapping[str, Tensor]) -> Tensor:
     """(1, 1, S, S) how much may be drawn where; see :class:`MadeUp`."""
     drawn = torch.stack([areas[name] for name in _DRAWN]).sum(dim=0).clamp(0, 1)
-    return (areas["skin"] * (1 - drawn) + _MORE * drawn)[None]
+    kept = _SMOOTH + (1 - _SMOOTH) * _lively(frame)
+    return kept * (areas["skin"] * (1 - drawn))[None] + _MORE * drawn[None]
+
+
+def _lively(frame: Tensor) -> Tensor:
+    """(1, 1, S, S) how much there is to see around each pixel, 0 to 1."""
+    light, sigma = luma(frame), _WINDOW * frame.shape[-1]
+    spread = (blurred(light.square(), sigma) - blurred(light, sigma).square()).clamp_min(0).sqrt()
+    return (spread / _LIVELY).clamp(max=1)

@@ -3,7 +3,8 @@
 A style is a TOML file with a title and ``[[layers]]``. Each layer is an area, an opacity, and
 either a ``colour`` that the area takes on, or a ``shift`` by which its own colour changes. Both are
 in CIELAB, whose L is lightness (0-100), a red (+) to green, b yellow (+) to blue, so that lipstick
-keeps the lips' own light and shade, and the same style suits dark and light skin.
+keeps the lips' own light and shade. A shift is what light skin shows; like any pigment it filters
+what light there is, so darker skin changes in proportion.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ from bauta.named import names_of, read_named
 
 #: How far a colour may lighten or darken an area on the whole, in L.
 _FARTHEST = 14.0
+#: CIELAB of the skin that shifts are said for.
+_SKIN = (65.0, 14.0, 17.0)
+#: Chroma of an area from which on pigment adds less colour, and from which on none: warm light on
+#: warm skin would turn orange.
+_COLOURFUL = (24.0, 40.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,7 @@ class Layer:
         area: one of :data:`bauta.makeup.areas.AREAS`.
         opacity: 0 to 1.
         colour: (L, a, b) that the area takes on, or None.
-        shift: (L, a, b) that is added to the area's own colour.
+        shift: (L, a, b) that light skin changes by.
         grain: deviation of noise in L, as of stubble.
 
     """
@@ -126,10 +132,10 @@ def painted(
 
 def _change(lab: Tensor, area: Tensor, layer: Layer, generator: Generator) -> Tensor:
     """(3, S, S) what a layer at full opacity adds."""
-    change = lab.new_tensor(layer.shift).view(3, 1, 1).expand_as(lab)
+    change = _filtered(lab, area, layer.shift) - lab
     if layer.colour is not None:
         wanted = lab.new_tensor(layer.colour).view(3, 1, 1)
-        own = (lab[:1] * area).sum() / area.sum().clamp_min(1e-6)
+        own = _mean(lab[:1], area)
         light = (wanted[:1] - own).clamp(-_FARTHEST, _FARTHEST).expand_as(lab[:1])
         change = change + torch.cat([light, wanted[1:] - lab[1:]])
     if layer.grain:
@@ -139,3 +145,20 @@ def _change(lab: Tensor, area: Tensor, layer: Layer, generator: Generator) -> Te
         grain = soft / soft.std() * layer.grain
         change = change + torch.cat([grain, torch.zeros_like(lab[1:])])
     return change
+
+
+def _filtered(lab: Tensor, area: Tensor, shift: tuple[float, float, float]) -> Tensor:
+    """(3, S, S) CIELAB behind a pigment that shifts light skin."""
+    skin = lab.new_tensor(_SKIN)
+    before, after = (
+        lab_to_rgb(colour.view(1, 3, 1, 1)) for colour in (skin, skin + skin.new_tensor(shift))
+    )
+    out = rgb_to_lab((lab_to_rgb(lab[None]) * after / before).clamp(0, 1))[0]
+    had, has = (_mean(image[1:].norm(dim=0, keepdim=True), area) for image in (lab, out))
+    some, full = _COLOURFUL
+    most = had + (has - had) * ((full - had) / (full - some)).clamp(0, 1)
+    return torch.cat([out[:1], out[1:] * (most / has.clamp_min(1)).clamp(max=1)])
+
+
+def _mean(values: Tensor, area: Tensor) -> Tensor:
+    return (values * area).sum() / area.sum().clamp_min(1e-6)

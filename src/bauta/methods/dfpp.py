@@ -47,10 +47,10 @@ _SQUASH, _SQUASH_FLOW = 3.0, 0.6
 _SOFT, _FINE = 0.009, 0.2
 _LARGE, _BROAD = 0.045, 0.6
 #: Colour beyond the makeup's, as a share of light and shadow; of its large patches, a fifth.
-_COLOUR, _COLOUR_LARGE, _COLOUR_BROAD = 0.2, 0.022, 0.2
+_COLOUR, _COLOUR_LARGE, _COLOUR_BROAD = 0.1, 0.022, 0.2
 #: Structural dissimilarity of luma at epsilon 8, (1 - SSIM) / 2, that is aimed at, and the weight
 #: of what exceeds it, which doubles while it does and halves while there is room.
-_AIM, _STRICT = 0.075, 10.0
+_AIM, _STRICT = 0.08, 10.0
 _HEAVIEST = 128.0
 #: Weight of the makeup loss, and of the areas in it: histograms of each are to be the makeup's.
 _MAKEUP = 0.02
@@ -198,8 +198,9 @@ class Dfpp(IterativeMethod):
             style = read_style(self.style)
             worn = painted(frame[0], skin, style, strength=self.strength, generator=generator)
         return MadeUp(
-            frame=frame, worn=worn[None], areas=areas, reach=reach_of(skin), skin=skin["skin"][None]
-        )
+            frame=frame, worn=worn[None], areas=areas, reach=reach_of(frame, skin),
+            skin=skin["skin"][None],
+        )  # fmt: skip
 
     def _adversarial(self, problem: Problem, images: Tensor, generator: Generator) -> Tensor:
         embeddings = problem.ensemble.embed(

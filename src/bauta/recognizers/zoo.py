@@ -218,6 +218,15 @@ def default_judges() -> list[str]:
     the shipped surrogates, who would only praise their own work, and dlib's port, which says what
     dlib says.
     """
+    return [name for name in _fit_to_judge() if _can_run(name)]
+
+
+def judges_left_out() -> list[str]:
+    """Names of the recognizers that would judge by default if the extra onnx were installed."""
+    return [name for name in _fit_to_judge() if not _can_run(name)]
+
+
+def _fit_to_judge() -> list[str]:
     others = {"dlib"}.union(*_TEAMS.values(), shipped_names()) - {BUILT_IN_JUDGE}
-    able = [name for name in installed() if name not in others and _can_run(name)]
+    able = [name for name in installed() if name not in others]
     return [name for name in able if "far-1%" in thresholds_of(name)]
