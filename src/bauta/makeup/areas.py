@@ -112,6 +112,12 @@ def makeup_areas(points: Tensor, *, size: int = FRAME_SIZE) -> dict[str, Tensor]
     }
 
 
+def mean_over(values: Tensor, area: Tensor) -> Tensor:
+    """(..., 1, 1) mean of (..., S, S) values over an area."""
+    total = (values * area).sum(dim=(-2, -1), keepdim=True)
+    return total / area.sum(dim=(-2, -1), keepdim=True).clamp_min(1e-6)
+
+
 def _lids(sheet: _Sheet) -> tuple[Tensor, Tensor]:
     """Upper lids with what is above them, most at the lashes, and the line of the lashes."""
     lids, lashes = torch.zeros(1, sheet.size, sheet.size), torch.zeros(1, sheet.size, sheet.size)

@@ -25,7 +25,7 @@ from bauta.faces.finders import find
 from bauta.faces.frame import cut_canvas, frames_of
 from bauta.faces.mesh import find_mesh
 from bauta.faces.placement import to_mean
-from bauta.makeup.areas import makeup_areas
+from bauta.makeup.areas import makeup_areas, mean_over
 from bauta.makeup.canvas import bare_areas
 from bauta.media import read_photo
 
@@ -35,7 +35,7 @@ _SIDE = 56
 _TEMPERATURE = 0.01
 #: Waves per side of the frame up to which a place is told by waves, how many, and their share of
 #: the likeness; the rest is light and shade, blurred by these sigmas in pixels of that side.
-_FREQUENCY, _WAVES, _PLACE = 6.0, 32, 0.8
+_FREQUENCY, _WAVES, _PLACE = 6.0, 32, 0.95
 _SCALES = (0.7, 1.5, 3.0)
 #: Regions whose places find each other, and how much of the reference's makeup each takes on.
 _REGIONS = {"lips": 0.85, "lids": 0.8, "lashes": 0.8, "brows": 0.3, "skin": 0.5}
@@ -84,7 +84,7 @@ class Reference:
                 continue
             wanted = F.interpolate(wanted, lab.shape[-2:], mode="bicubic", align_corners=False)
             area = areas[name][None]
-            light = _mean(wanted[:, :1] - (lab - skin)[:, :1], area)
+            light = mean_over(wanted[:, :1] - (lab - skin)[:, :1], area)
             light = light.clamp(-_FARTHEST, _FARTHEST) if name != "skin" else 0 * light
             change = torch.cat([light.expand_as(area), (wanted + skin - lab)[:, 1:]], dim=1)
             out = out + (area * share * strength).clamp(0, 1) * change
@@ -173,9 +173,3 @@ def _skin(lab: Tensor, areas: Mapping[str, Tensor]) -> Tensor:
     if not bool(there.any()):
         there = torch.ones_like(there)
     return lab[0][:, there].median(dim=1).values.view(1, 3, 1, 1)
-
-
-def _mean(values: Tensor, area: Tensor) -> Tensor:
-    """Mean over an area, (1, 1, 1, 1)."""
-    total = (values * area).sum(dim=(2, 3), keepdim=True)
-    return total / area.sum(dim=(2, 3), keepdim=True).clamp_min(1e-6)

@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 
 from bauta.engine.transforms import blur
 from bauta.errors import UsageError
-from bauta.makeup.areas import AREAS
+from bauta.makeup.areas import AREAS, mean_over
 from bauta.named import names_of, read_named
 
 #: How far a colour may lighten or darken an area on the whole, in L.
@@ -135,7 +135,7 @@ def _change(lab: Tensor, area: Tensor, layer: Layer, generator: Generator) -> Te
     change = _filtered(lab, area, layer.shift) - lab
     if layer.colour is not None:
         wanted = lab.new_tensor(layer.colour).view(3, 1, 1)
-        own = _mean(lab[:1], area)
+        own = mean_over(lab[:1], area)
         light = (wanted[:1] - own).clamp(-_FARTHEST, _FARTHEST).expand_as(lab[:1])
         change = change + torch.cat([light, wanted[1:] - lab[1:]])
     if layer.grain:
@@ -154,11 +154,7 @@ def _filtered(lab: Tensor, area: Tensor, shift: tuple[float, float, float]) -> T
         lab_to_rgb(colour.view(1, 3, 1, 1)) for colour in (skin, skin + skin.new_tensor(shift))
     )
     out = rgb_to_lab((lab_to_rgb(lab[None]) * after / before).clamp(0, 1))[0]
-    had, has = (_mean(image[1:].norm(dim=0, keepdim=True), area) for image in (lab, out))
+    had, has = (mean_over(image[1:].norm(dim=0, keepdim=True), area) for image in (lab, out))
     some, full = _COLOURFUL
     most = had + (has - had) * ((full - had) / (full - some)).clamp(0, 1)
     return torch.cat([out[:1], out[1:] * (most / has.clamp_min(1)).clamp(max=1)])
-
-
-def _mean(values: Tensor, area: Tensor) -> Tensor:
-    return (values * area).sum() / area.sum().clamp_min(1e-6)
