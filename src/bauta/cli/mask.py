@@ -336,12 +336,13 @@ def _say(worn: Worn | WornClip, done: str) -> None:
 
 def _opened(key: Path, ask: bool) -> PersonalMask:
     """The key, after its passphrase if it has one."""
-    from bauta.keys.mask import is_sealed_mask, read_mask
+    from bauta.keys.files import asks_for_passphrase
+    from bauta.keys.mask import read_mask
 
     with usage_errors():
         # Who forgets --passphrase is asked all the same, where somebody or something can answer.
         answer = PASSPHRASE_VARIABLE in os.environ or err.is_terminal
-        sealed = ask or (answer and is_sealed_mask(key))
+        sealed = ask or (answer and asks_for_passphrase(key))
         return read_mask(key, _passphrase() if sealed else None)
 
 

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from bauta.errors import KeyFileError
-from bauta.keys.sealing import is_sealed, seal, unseal
+from bauta.keys.files import key_bytes
+from bauta.keys.sealing import seal, unseal
 
 _KIND = "mask"
 _SECRET = 32
@@ -147,25 +148,7 @@ def read_mask(path: str | Path, passphrase: str | None = None) -> PersonalMask:
         PassphraseError: it needs a passphrase, or another one.
 
     """
-    return mask_from_bytes(_bytes_of(path), passphrase, name=Path(path).name)
-
-
-def is_sealed_mask(path: str | Path) -> bool:
-    """Whether a key file asks for a passphrase.
-
-    Raises:
-        KeyFileError: there is no such file, or no key in it.
-
-    """
-    return is_sealed(_bytes_of(path), name=Path(path).name)
-
-
-def _bytes_of(path: str | Path) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise KeyFileError(f"cannot read the key {path}: {reason}") from error
+    return mask_from_bytes(key_bytes(path), passphrase, name=Path(path).name)
 
 
 def mask_from_bytes(

@@ -1,0 +1,71 @@
+"""What a key has given out: a file beside the key, which only the key opens.
+
+Photos carry no identifier in clear, so somebody has to remember them; this file stays with whoever
+has the key.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from bauta.errors import KeyFileError, UsageError
+from bauta.keys.files import key_bytes
+from bauta.keys.sealing import seal_with_secret, unseal_with_secret
+from bauta.keys.watermark import WatermarkKey
+from bauta.media.atomic import atomic_write
+from bauta.watermark.codes import checked
+
+SUFFIX = ".ids"
+_KIND = "watermark ids"
+#: Most identifiers of one key: with each, more bits have to agree (codes.py).
+_MOST = 1000
+
+
+def register_of(key_file: str | Path) -> Path:
+    """``my.key`` has its register in ``my.key.ids``."""
+    path = Path(key_file)
+    return path.with_name(path.name + SUFFIX)
+
+
+def read_register(path: str | Path, key: WatermarkKey) -> list[str]:
+    """Identifiers that a key has given out, the first first; none if there is no such file.
+
+    Raises:
+        KeyFileError: the file is no register, or damaged.
+        WrongKeyError: it is another key's.
+
+    """
+    if not Path(path).is_file():
+        return []
+    name = Path(path).name
+    data = unseal_with_secret(_KIND, key_bytes(path), key.secret, name=name)
+    try:
+        rows = json.loads(data)["identifiers"]
+        if not isinstance(rows, list):
+            raise TypeError("a list is missing")
+        return [checked(str(row)) for row in rows]
+    except (ValueError, KeyError, TypeError, UsageError) as error:
+        raise KeyFileError(f"{name} holds no identifiers: {error}") from error
+
+
+def give_out(path: str | Path, key: WatermarkKey, identifier: str) -> list[str]:
+    """Add an identifier to a register, unless it is there; the register as it is then.
+
+    Raises:
+        KeyFileError: as :func:`read_register`, or the register is full.
+        UsageError: the identifier cannot be used.
+
+    """
+    text, known = checked(identifier), read_register(path, key)
+    if text in known:
+        return known
+    if len(known) >= _MOST:
+        raise KeyFileError(
+            f"{Path(path).name} holds {_MOST} identifiers, and with more, traces would get harder: "
+            "make another key (bauta watermark keygen)"
+        )
+    rows = [*known, text]
+    data = json.dumps({"identifiers": rows}, ensure_ascii=False).encode()
+    atomic_write(path, seal_with_secret(_KIND, data, key.secret), overwrite=True, secret=True)
+    return rows
