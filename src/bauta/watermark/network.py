@@ -1,0 +1,145 @@
+"""Encoder and decoder of the watermark that hides: what is added to a face, and what is read of it.
+
+Source: Y. Zhang et al., "Double Privacy Guard: Robust Traceable Adversarial Watermarking against
+Face Recognition", arXiv 2404.14693, which gives the architecture and no sizes: two branches, for
+the face and for the message, fused and weighed by CBAM (S. Woo et al., ECCV 2018). Beyond the
+paper, both sides share patterns, one per bit, that a message is spread over; the networks learn
+what to add to that. Plain spreading (I. Cox et al., 1997) can be read from the first step on, so
+learning does not begin at chance.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from bauta.engine.blurring import blurred
+from bauta.watermark.codes import BITS
+
+#: Side of the frames that networks see, and of what is spread, in pixels.
+SIDE, COARSE = 128, 32
+_WIDTH, _MESSAGE, _GROUPS, _SLOPE = 48, 16, 4, 0.1
+#: Least and largest sigma of the blur between which patterns lie, in coarse pixels.
+_FINE, _ROUGH = 0.8, 3.0
+#: Root mean square of what is spread before anything is learned, as a share of the largest change.
+_FAINT = 0.5
+
+
+class Encoder(nn.Module):
+    """A face and a message become what is added to the face."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.patterns = nn.Parameter(spread_patterns(generator))
+        self.carrier = nn.Sequential(
+            _conv(3, _WIDTH, 2), _conv(_WIDTH, _WIDTH), _conv(_WIDTH, _WIDTH)
+        )
+        self.message = nn.Sequential(_conv(3, _MESSAGE), _conv(_MESSAGE, _MESSAGE))
+        self.fused = nn.Sequential(
+            _conv(_WIDTH + _MESSAGE, _WIDTH), Attention(_WIDTH),
+            _conv(_WIDTH, _WIDTH), Attention(_WIDTH), _conv(_WIDTH, _WIDTH),
+        )  # fmt: skip
+        self.drawn = nn.Conv2d(_WIDTH, 3, 3, padding=1)
+        _initialised(self, generator)
+        nn.init.normal_(self.drawn.weight, std=0.01, generator=generator)
+
+    def forward(self, faces: Tensor, bits: Tensor) -> Tensor:
+        """Draw.
+
+        Args:
+            faces: (B, 3, 128, 128) frames, RGB 0-255.
+            bits: (B, 64), -1 or 1.
+
+        Returns:
+            (B, 3, 128, 128), -1 to 1: shares of the largest change.
+
+        """
+        spread = torch.einsum("bk,kchw->bchw", bits, self.patterns)
+        spread = _FAINT * spread / bits.shape[1] ** 0.5
+        side = faces.shape[-1] // 2
+        fine = F.interpolate(spread, (side, side), mode="bilinear", align_corners=False)
+        both = torch.cat([self.carrier(faces / 127.5 - 1), self.message(2 * fine)], dim=1)
+        drawn = self.drawn(self.fused(both)) + fine
+        size = faces.shape[-2:]
+        return torch.tanh(F.interpolate(drawn, size, mode="bilinear", align_corners=False))
+
+
+class Decoder(nn.Module):
+    """A face becomes the message that it carries, if it does."""
+
+    def __init__(self, patterns: Tensor, generator: Generator) -> None:
+        super().__init__()
+        self.patterns = nn.Parameter(patterns.detach().clone())
+        self.features = nn.Sequential(_conv(6, _WIDTH, 2), _conv(_WIDTH, _WIDTH),
+                                      _conv(_WIDTH, 64, 2), _conv(64, 64))  # fmt: skip
+        self.seen = nn.Conv2d(64, 3, 3, padding=1)
+        self.deep = nn.Sequential(_conv(64, 64, 2), _conv(64, 64), nn.Conv2d(64, 32, 1))
+        self.read = nn.Linear(32 * (COARSE // 2) ** 2, patterns.shape[0])
+        self.scale = nn.Parameter(torch.tensor(0.1))
+        _initialised(self, generator)
+        for layer in (self.seen, self.read):
+            nn.init.normal_(layer.weight, std=0.001, generator=generator)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        """Read.
+
+        Args:
+            faces: (B, 3, 128, 128) frames, RGB 0-255.
+
+        Returns:
+            (B, 64) log odds that each bit is 1.
+
+        """
+        small = F.adaptive_avg_pool2d(faces, COARSE)
+        details = small - F.avg_pool2d(small, 5, 1, 2, count_include_pad=False)
+        rough = F.interpolate(small, faces.shape[-2:], mode="bilinear", align_corners=False)
+        seen = self.features(torch.cat([faces / 127.5 - 1, (faces - rough) / 16], dim=1))
+        clean = details + 16 * self.seen(seen)
+        plain = torch.einsum("bchw,kchw->bk", clean, self.patterns) / COARSE
+        deep: Tensor = self.read(self.deep(seen).flatten(1))
+        return self.scale * plain + deep
+
+
+class Attention(nn.Module):
+    """CBAM: which channels count, then which places."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.channels = nn.Sequential(
+            nn.Linear(width, width // 4), nn.ReLU(), nn.Linear(width // 4, width)
+        )
+        self.places = nn.Conv2d(2, 1, 7, padding=3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Weigh (B, C, H, W) features."""
+        mean, most = features.mean(dim=(2, 3)), features.amax(dim=(2, 3))
+        share = torch.sigmoid(self.channels(mean) + self.channels(most))
+        features = features * 2 * share[:, :, None, None]
+        seen = torch.cat([features.mean(1, keepdim=True), features.amax(1, keepdim=True)], dim=1)
+        out: Tensor = features * 2 * torch.sigmoid(self.places(seen))
+        return out
+
+
+def spread_patterns(generator: Generator) -> Tensor:
+    """(64, 3, 32, 32) patterns of unit root mean square, none like another, mostly in luma."""
+    noise = torch.randn(BITS, 1, COARSE, COARSE, generator=generator)
+    band = blurred(noise, _FINE) - blurred(noise, _ROUGH)
+    rows = torch.linalg.qr(band.flatten(1).T)[0].T.reshape(band.shape)
+    rows = rows / rows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
+    out: Tensor = rows.expand(-1, 3, -1, -1).contiguous()
+    return out
+
+
+def _conv(width: int, out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width, out, 3, stride, 1), nn.GroupNorm(_GROUPS, out), nn.LeakyReLU(_SLOPE)
+    )
+
+
+def _initialised(module: nn.Module, generator: Generator) -> None:
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
