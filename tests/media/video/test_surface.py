@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import bauta.media.video
-from bauta.errors import MissingExtraError
+from bauta.errors import MissingExtraError, NotAVideoError
 from bauta.media.video import VIDEO_SUFFIXES, is_video, read_video
 
 HEADS = {
@@ -54,12 +54,21 @@ def test_without_its_extra(kind, put, monkeypatch):
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a",
-     b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1", b"hello " * 200,
-     b"Good " * 100],
+    [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"RIFF\0\0\0\0WEBPVP8 ", b"GIF89a",
+     b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1"],
 )  # fmt: skip
-def test_what_is_no_video_whatever_its_name(content, put):
+def test_what_is_a_picture_whatever_its_name(content, put):
     assert not is_video(put("thing.mp4", content))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello " * 200, b"Good " * 100])
+def test_what_is_nothing_goes_by_its_name(content, put):
+    """Who gives something for a video is to hear that it is none, not that it is no photo."""
+    path = put("thing.mp4", content)
+    assert is_video(path)
+    with pytest.raises(NotAVideoError):
+        read_video(path)
+    assert not is_video(put("thing.jpg", content))
 
 
 def test_names_decide_where_there_is_no_content(tmp_path):

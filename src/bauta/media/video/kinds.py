@@ -34,8 +34,9 @@ _SYNC = ((0, 188), (4, 192))
 def is_video(path: str | os.PathLike[str]) -> bool:
     """Whether the file at ``path`` is to be read as a video.
 
-    Its content decides, as far as the first bytes tell; the suffix does where the file cannot be
-    read. An audio file in a container for videos counts too; :func:`read_video` refuses it.
+    Its content decides, as far as the first bytes tell; the suffix does where they tell nothing, or
+    the file cannot be read. An audio file in a container for videos counts too;
+    :func:`read_video` refuses it.
     """
     file = Path(path)
     try:
@@ -43,7 +44,11 @@ def is_video(path: str | os.PathLike[str]) -> bool:
             return False
         if file.is_file():
             with file.open("rb") as stream:
-                return recognise(stream.read(HEAD)) is not None
+                head = stream.read(HEAD)
+            if is_photo(head):
+                return False
+            if recognise(head) is not None:
+                return True
     except (OSError, ValueError):
         pass  # the name has to do
     return file.suffix.lower() in VIDEO_SUFFIXES
