@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from bauta.audit.verify import PROTECTED, WEAKENED
+from bauta.audit.scores import PROTECTED, WEAKENED
 from bauta.faces.index import index_faces
 from bauta.media import read_photo
 from bauta.optimisation import change_photos

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from bauta.audit.verify import PhotoReport, verify
+from bauta.audit.scores import PhotoReport
+from bauta.audit.verify import verify
 from bauta.engine.flow import FlowBudget
 from bauta.errors import (
     MediaError,

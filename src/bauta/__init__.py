@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bauta.audit.report import write_report
-    from bauta.audit.verify import PhotoReport, verify
+    from bauta.audit.scores import PhotoReport
+    from bauta.audit.verify import verify
     from bauta.media import read_photo, write_photo
     from bauta.protection import protect
     from bauta.settings import Settings
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "PhotoReport": "bauta.audit.verify",
+    "PhotoReport": "bauta.audit.scores",
     "Settings": "bauta.settings",
     "protect": "bauta.protection",
     "read_photo": "bauta.media",

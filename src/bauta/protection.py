@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bauta.audit.verify import PhotoReport, read_references, verify
+from bauta.audit.scores import PhotoReport
+from bauta.audit.verify import read_references, verify
 from bauta.errors import NoFaceError, UsageError
 from bauta.faces.detect import choose_faces
 from bauta.faces.face import Face

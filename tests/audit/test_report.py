@@ -17,7 +17,8 @@ from skimage.data import astronaut
 
 from bauta.audit import page, pictures
 from bauta.audit.report import write_report
-from bauta.audit.verify import FaceReport, PhotoReport, Score, verify
+from bauta.audit.scores import FaceReport, PhotoReport, Score
+from bauta.audit.verify import verify
 from bauta.errors import MediaError, OutputExistsError, UsageError
 from bauta.faces.face import Face
 from bauta.recognizers.base import Judge

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from bauta.audit.verify import FaceReport, Score, verify
+from bauta.audit.scores import FaceReport, Score
+from bauta.audit.verify import verify
 from bauta.errors import MediaError, NoFaceError, UsageError
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face

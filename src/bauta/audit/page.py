@@ -14,7 +14,7 @@ from PIL import Image
 
 from bauta.audit.document import Html, Parts, document, join
 from bauta.audit.pictures import MAGNIFICATION, Pixels, cropped, data_uri, magnified, scaled
-from bauta.audit.verify import FaceReport, PhotoReport, Score
+from bauta.audit.scores import FaceReport, PhotoReport, Score
 from bauta.errors import UsageError
 from bauta.media import read_photo
 

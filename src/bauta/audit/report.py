@@ -13,7 +13,7 @@ import numpy as np
 
 from bauta.audit.document import version
 from bauta.audit.page import page
-from bauta.audit.verify import PhotoReport
+from bauta.audit.scores import PhotoReport
 from bauta.errors import UsageError
 from bauta.media.atomic import atomic_write, check_target
 

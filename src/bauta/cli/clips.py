@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from bauta.cli.output import VERDICTS, err, out
+from bauta.cli.output import VERDICTS, err, out, print_notes
 from bauta.cli.paths import make_folder
 from bauta.errors import UsageError
 
@@ -127,8 +127,7 @@ def print_clip(report: ClipReport) -> None:
     )
     if report.resumed:
         out.print(f"went on from an interrupted run after {report.resumed} frames")
-    for note in report.notes:
-        out.print(f"[yellow]note:[/] {escape(note)}")
+    print_notes(report.notes)
     if report.verdict in ("recognisable", "weakened"):
         out.print("[yellow]try:[/] --preset strong, or --epsilon 12")
 
@@ -152,7 +151,6 @@ def print_worn(worn: WornClip) -> None:
         f"[bold]{escape(str(worn.written))}[/]: face {numbers} of {worn.faces} masked, in "
         f"{worn.masked} of {worn.frames} frames"
     )
-    for note in worn.notes:
-        out.print(f"[yellow]note:[/] {escape(note)}")
+    print_notes(worn.notes)
     if worn.left_out:
         out.print(f"[dim]metadata left out: {escape(', '.join(worn.left_out))}[/]")

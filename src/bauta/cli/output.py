@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from bauta.audit.verify import FaceReport, PhotoReport, Score
+from bauta.audit.scores import FaceReport, PhotoReport, Score
 from bauta.errors import BautaError, RegistryError, UsageError
 
 #: For people; errors and progress go to standard error so that output can be piped.
@@ -117,8 +117,7 @@ def print_report(report: PhotoReport) -> None:
         f"compared with {report.reference}; photo PSNR {report.psnr:.1f} dB, "
         f"SSIM {report.ssim:.3f}, {sizes}"
     )
-    for note in report.notes:
-        out.print(f"[yellow]note:[/] {escape(note)}")
+    print_notes(report.notes)
     if report.estimated:
         out.print(
             "[dim]other photos: the share of this person's other photos that still match, "
@@ -128,6 +127,12 @@ def print_report(report: PhotoReport) -> None:
         out.print(
             "[yellow]try:[/] --preset strong, or --epsilon 10 (12 shows to anybody who looks twice)"
         )
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a person should know of a file."""
+    for note in notes:
+        out.print(f"[yellow]note:[/] {escape(note)}")
 
 
 def _row(face: FaceReport, score: Score, *, first: bool, about: bool) -> list[str]:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.progress import Progress
 
-from bauta.audit.verify import PhotoReport
+from bauta.audit.scores import PhotoReport
 from bauta.cli.clips import print_clip, protect_clip
 from bauta.cli.options import (
     Device,

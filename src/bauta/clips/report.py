@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bauta.audit.verify import PROTECTED, WEAKENED, Verdict, decided, worst
+from bauta.audit.scores import PROTECTED, WEAKENED, Verdict, decided, plain_number, worst
 
 #: Moments that reports name.
 NAMED_MOMENTS = 10
@@ -41,8 +40,10 @@ class Moment:
             "seconds": round(self.seconds, 3),
             "frame": self.frame,
             "face": self.face,
-            "similarities": {name: _plain(value) for name, value in self.similarities.items()},
-            "matches": _plain(self.matches),
+            "similarities": {
+                name: plain_number(value) for name, value in self.similarities.items()
+            },
+            "matches": plain_number(self.matches),
         }
 
 
@@ -93,7 +94,7 @@ class ClipScore:
         return {
             "judge": self.judge,
             "independent": self.independent,
-            **{name: _plain(getattr(self, name)) for name in numbers},
+            **{name: plain_number(getattr(self, name)) for name in numbers},
             "verdict": self.verdict,
         }
 
@@ -195,7 +196,7 @@ class ClipReport:
             "verdict": self.verdict,
             "frames": self.frames,
             "frames_with_faces": self.shown,
-            "flicker": _plain(self.flicker),
+            "flicker": plain_number(self.flicker),
             "steps": {"done": self.steps, "frame_by_frame": self.single},
             "resumed_frames": self.resumed,
             "bytes": {"original": self.sizes[0], "protected": self.sizes[1]},
@@ -205,7 +206,3 @@ class ClipReport:
             "settings": dict(self.settings),
             "notes": list(self.notes),
         }
-
-
-def _plain(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None

@@ -57,6 +57,14 @@ def compose_maps(outer: Tensor, inner: Tensor) -> Tensor:
     return torch.cat([linear, shift[..., None]], dim=-1)
 
 
+def about_centre(maps: Tensor, size: int) -> Tensor:
+    """(B, 2, 3) maps of pixels, from ones about the centre in units of a square's side."""
+    centre = (size - 1) / 2
+    linear, shift = maps[:, :, :2], maps[:, :, 2] * size
+    fixed = centre - linear.sum(dim=2) * centre + shift
+    return torch.cat([linear, fixed[:, :, None]], dim=2)
+
+
 def apply(affine: Affine, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Apply a (2, 3) affine map to (N, 2) points."""
     moved: NDArray[np.float64] = points @ affine[:, :2].T + affine[:, 2]

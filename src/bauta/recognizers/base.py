@@ -20,7 +20,7 @@ from torch.func import functional_call
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.faces.frame import Canvas, cut_canvas
-from bauta.faces.geometry import Affine, compose_maps, fit_similarity, invert, warp
+from bauta.faces.geometry import Affine, about_centre, compose_maps, fit_similarity, invert, warp
 from bauta.recognizers.thresholds import Threshold, thresholds_of
 
 
@@ -74,15 +74,8 @@ class Crop:
         maps = compose_maps(canvas.frame_to_canvas.to(images), to_frame)
         maps = maps.repeat_interleave(variants, dim=0)
         if jitter is not None:
-            maps = compose_maps(maps, self._in_pixels(jitter.to(images)))
+            maps = compose_maps(maps, about_centre(jitter.to(images), self.size))
         return warp(images, maps, (self.size, self.size))
-
-    def _in_pixels(self, jitter: Tensor) -> Tensor:
-        """Maps about the centre in units of the crop's side, as maps of crop pixels."""
-        centre = (self.size - 1) / 2
-        linear, shift = jitter[:, :, :2], jitter[:, :, 2] * self.size
-        fixed = centre - linear.sum(dim=2) * centre + shift
-        return torch.cat([linear, fixed[:, :, None]], dim=2)
 
 
 def crop_from_template(

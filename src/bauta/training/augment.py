@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Generator, Tensor
 
-from bauta.faces.geometry import compose_maps, unit_to_pixels, warp
+from bauta.faces.geometry import about_centre, compose_maps, unit_to_pixels, warp
 from bauta.faces.luma import luma
 from bauta.recognizers.base import Crop
 
@@ -79,12 +79,14 @@ class Augment:
         angle = (2 * u[:, 1] - 1) * self.rotation
         cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
         mirror = torch.where(u[:, 4] < self.flip, -1.0, 1.0)
-        shift = (2 * u[:, 2:4] - 1) * self.shift * crop.size
+        shift = (2 * u[:, 2:4] - 1) * self.shift
         linear = torch.stack([mirror * cos, -sin, mirror * sin, cos], dim=1).view(count, 2, 2)
-        centre = (crop.size - 1) / 2
-        fixed = centre - linear.sum(dim=2) * centre + shift
-        jitter = torch.cat([linear, fixed[:, :, None]], dim=2)
-        return compose_maps(frame_map(frames, crop), jitter).float().to(frames.device)
+        jitter = torch.cat([linear, shift[:, :, None]], dim=2)
+        return (
+            compose_maps(frame_map(frames, crop), about_centre(jitter, crop.size))
+            .float()
+            .to(frames.device)
+        )
 
     def change(self, crops: Tensor, generator: Generator) -> Tensor:
         """Change light, colour and detail of (B, 3, H, W) crops, RGB 0-255."""

@@ -17,13 +17,14 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from bauta.engine.blurring import blurred
-from bauta.engine.transforms import Jitter
-from bauta.faces.geometry import warp
+from bauta.engine.transforms import Jitter, Jpeg
+from bauta.faces.geometry import about_centre, warp
 from bauta.faces.luma import luma
 
 Distortion = Callable[[Tensor, Generator], Tensor]
 #: How far a frame lies elsewhere when its face is found anew.
 REALIGNED = Jitter(scale=1.03, rotation=0.03, shift=0.012)
+_QUALITY = (35.0, 95.0)
 
 
 def identity(frames: Tensor, generator: Generator) -> Tensor:
@@ -35,16 +36,13 @@ def identity(frames: Tensor, generator: Generator) -> Tensor:
 def realigned(frames: Tensor, generator: Generator, jitter: Jitter = REALIGNED) -> Tensor:
     """The frame, found anew."""
     side = frames.shape[-1]
-    unit = jitter.draw(len(frames), generator).double()
-    centre = (side - 1) / 2
-    linear, shift = unit[:, :, :2], unit[:, :, 2] * side
-    fixed = centre - linear.sum(dim=2) * centre + shift
-    return warp(frames, torch.cat([linear, fixed[:, :, None]], dim=2).to(frames), (side, side))
+    maps = about_centre(jitter.draw(len(frames), generator), side)
+    return warp(frames, maps.to(frames), (side, side))
 
 
 def jpeg(frames: Tensor, generator: Generator) -> Tensor:
     """Real JPEG of quality 35 to 95, whose gradient is passed through."""
-    quality = round(_uniform(generator, 35, 95))
+    quality = round(_uniform(generator, *_QUALITY))
     subsampling = 2 if _uniform(generator, 0, 1) < 0.5 else 0
     files = frames.detach().round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
     out = []
@@ -58,11 +56,7 @@ def jpeg(frames: Tensor, generator: Generator) -> Tensor:
 
 def soft_jpeg(frames: Tensor, generator: Generator) -> Tensor:
     """Differentiable JPEG (kornia's), likewise."""
-    from kornia.enhance.jpeg import jpeg_codec_differentiable
-
-    quality = frames.new_full((len(frames),), _uniform(generator, 35, 95))
-    out: Tensor = 255 * jpeg_codec_differentiable(frames.clamp(0, 255) / 255, quality)
-    return out
+    return Jpeg(probability=1.0, quality=_QUALITY)(frames, 1, generator)
 
 
 def noise(frames: Tensor, generator: Generator) -> Tensor:
