@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from bauta.engine.transforms import Jitter
 from bauta.errors import RegistryError, UsageError
 from bauta.faces.frame import cut_canvas
-from bauta.faces.geometry import apply, compose, compose_maps, invert
+from bauta.faces.geometry import about_centre, apply, compose, compose_maps, invert
 from bauta.recognizers import zoo
 from bauta.recognizers.base import (
     affine_crop,
@@ -98,9 +98,8 @@ def test_variants_and_jitter():
 
 
 def test_jitter_turns_about_the_crops_centre():
-    crop = affine_crop(33, (0, 0), 1)
     turn = torch.tensor([[[0.0, -1.5, 0], [1.5, 0.0, 0]]], dtype=torch.float64)
-    fixed = apply(crop._in_pixels(turn)[0].numpy(), np.array([[16.0, 16.0], [17.0, 16.0]]))
+    fixed = apply(about_centre(turn, 33)[0].numpy(), np.array([[16.0, 16.0], [17.0, 16.0]]))
     np.testing.assert_allclose(fixed, [[16, 16], [16, 17.5]])
 
 
