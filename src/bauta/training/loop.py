@@ -34,6 +34,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
 from bauta.training.pairs import pair_similarities
 from bauta.training.recipe import Recipe
+from bauta.training.seeds import seed_of
 from bauta.training.start import fit_last_layer
 from bauta.training.teachers import to_tensor
 
@@ -218,7 +219,7 @@ def _step(run: _Run) -> float:
     for group in run.optimizer.param_groups:
         group["lr"] = _rate(run)
     run.model.train()
-    ghosts = Generator().manual_seed(_seed(run.recipe.seed, run.step, rank, 2))
+    ghosts = Generator().manual_seed(seed_of(run.recipe.seed, run.step, rank, 2))
     with haunted(run.network, schedule.ghosts, ghosts):
         loss, terms = run.model(*_attack(run, _batch(run, rank), rank))
     run.optimizer.zero_grad(set_to_none=True)
@@ -243,7 +244,7 @@ def _attack(run: _Run, batch: _Batch, rank: int) -> _Batch:
         return batch
     crops, targets, people, attributes = batch
     rest = None if targets is None else targets[:count], people[:count], attributes[:count]
-    generator = Generator().manual_seed(_seed(run.recipe.seed, run.step, rank, 1))
+    generator = Generator().manual_seed(seed_of(run.recipe.seed, run.step, rank, 1))
     # Fabric's wrapper counts on every backward pass being its own; this one updates nothing.
     model = run.model.module
     with run.fabric.autocast():
@@ -266,7 +267,7 @@ def _batch(run: _Run, rank: int) -> _Batch:
     """Crops, targets, people and attributes of this step's faces."""
     faces, recipe = run.data.faces, run.recipe
     which = _choose(run, rank)
-    generator = Generator().manual_seed(_seed(recipe.seed, run.step, rank))
+    generator = Generator().manual_seed(seed_of(recipe.seed, run.step, rank))
     frames = to_tensor(faces.take(which))
     crops = recipe.augment.change(recipe.augment.crop(frames, run.crop, generator), generator)
     people, attributes = (
@@ -283,15 +284,10 @@ def _batch(run: _Run, rank: int) -> _Batch:
     return on_device, None if targets is None else run.fabric.to_device(targets), who, what
 
 
-def _seed(*parts: int) -> int:
-    words = np.random.SeedSequence(parts).generate_state(2, dtype=np.uint32)
-    return int(words[0]) << 31 | int(words[1]) >> 1
-
-
 def _choose(run: _Run, rank: int) -> NDArray[np.int64]:
     """Faces of this step: a share of the epoch's order, which all ranks draw alike."""
     schedule = run.recipe.schedule
-    rng = np.random.default_rng(_seed(run.recipe.seed, run.epoch))
+    rng = np.random.default_rng(seed_of(run.recipe.seed, run.epoch))
     order = rng.permutation(len(run.data.faces))
     if schedule.per_person > 1:
         order = _together(order, run.data.faces.people, schedule.per_person)

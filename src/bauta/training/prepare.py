@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ def prepare(
 
     """
     everything = read_people(people, cache, progress=progress)
-    held_out = _held_out(recipe, everything)
+    held_out = held_out_people([recipe.held_out], everything, recipe.seed)
     belongs = np.array([everything.identities[who] in held_out for who in everything.people])
     checks = everything.subset(np.flatnonzero(belongs))
     faces = everything.subset(np.flatnonzero(~belongs))
@@ -60,15 +60,20 @@ def prepare(
     )
 
 
-def _held_out(recipe: Recipe, faces: FaceSet) -> frozenset[str]:
-    """The split's people where the folder has them, otherwise a tenth of its people."""
-    split = split_people(recipe.held_out) & set(faces.identities)
-    if split:
-        return split
+def held_out_people(splits: Sequence[str], faces: FaceSet, seed: int) -> frozenset[str]:
+    """The splits' people where the folder has them, otherwise a tenth of its people.
+
+    Raises:
+        UsageError: nobody would be left to train on.
+
+    """
+    known = frozenset[str]().union(*map(split_people, splits)) & set(faces.identities)
+    if known:
+        return known
     count = max(2, round(_SHARE * len(faces.identities)))
     if len(faces.identities) - count < 1:
         raise UsageError("training needs the photos of at least three people")
-    chosen = np.random.default_rng(recipe.seed).permutation(len(faces.identities))[:count]
+    chosen = np.random.default_rng(seed).permutation(len(faces.identities))[:count]
     return frozenset(faces.identities[i] for i in chosen)
 
 

@@ -180,13 +180,19 @@ def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
     parts = {"losses": Losses, "augment": Augment, "schedule": Schedule}
     for key, kind in parts.items():
         if key in values:
-            values[key] = _build(kind, values[key], f"{where}, [{key}]")
+            values[key] = build(kind, values[key], f"{where}, [{key}]")
     if "teachers" in values:
         values["teachers"] = tuple(values["teachers"])
-    return _build(Recipe, values, where)
+    return build(Recipe, values, where)
 
 
-def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build a dataclass of plain data; unknown keys are errors.
+
+    Raises:
+        UsageError: a key is unknown, missing or of the wrong type.
+
+    """
     known = {item.name for item in fields(kind)}  # type: ignore[arg-type]  # a dataclass
     unknown = set(values) - known
     if unknown:

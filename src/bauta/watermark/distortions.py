@@ -44,14 +44,18 @@ def jpeg(frames: Tensor, generator: Generator) -> Tensor:
     """Real JPEG of quality 35 to 95, whose gradient is passed through."""
     quality = round(_uniform(generator, *_QUALITY))
     subsampling = 2 if _uniform(generator, 0, 1) < 0.5 else 0
+    return frames + (compressed(frames, quality, subsampling) - frames).detach()
+
+
+def compressed(frames: Tensor, quality: int, subsampling: int = 2) -> Tensor:
+    """Frames as JPEG files hold them; no gradients."""
     files = frames.detach().round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
     out = []
     for pixels in files:
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=quality, subsampling=subsampling)
         out.append(np.asarray(Image.open(file)))
-    saved = torch.from_numpy(np.stack(out)).permute(0, 3, 1, 2).to(frames)
-    return frames + (saved - frames).detach()
+    return torch.from_numpy(np.stack(out)).permute(0, 3, 1, 2).to(frames)
 
 
 def soft_jpeg(frames: Tensor, generator: Generator) -> Tensor:

@@ -19,7 +19,7 @@ from bauta.watermark.codes import BITS
 
 #: Side of the frames that networks see, and of what is spread, in pixels.
 SIDE, COARSE = 128, 32
-_WIDTH, _MESSAGE, _GROUPS, _SLOPE = 48, 16, 4, 0.1
+_WIDTH, _WIDE, _MESSAGE, _GROUPS, _SLOPE = 48, 64, 16, 4, 0.1
 #: Least and largest sigma of the blur between which patterns lie, in coarse pixels.
 _FINE, _ROUGH = 0.8, 3.0
 #: Root mean square of what is spread before anything is learned, as a share of the largest change.
@@ -32,14 +32,20 @@ class Encoder(nn.Module):
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self.patterns = nn.Parameter(spread_patterns(generator))
-        self.carrier = nn.Sequential(
-            _conv(3, _WIDTH, 2), _conv(_WIDTH, _WIDTH), _conv(_WIDTH, _WIDTH)
+        #: What is added to every face, whoever it is and whatever the message.
+        self.common = nn.Parameter(torch.zeros(1, 3, SIDE // 2, SIDE // 2))
+        self.fine = nn.Sequential(_conv(3, _WIDTH, 2), _conv(_WIDTH, _WIDTH))
+        self.middle = nn.Sequential(_conv(_WIDTH, _WIDE, 2), _conv(_WIDE, _WIDE))
+        self.rough = nn.Sequential(_conv(_WIDE, _WIDE, 2), _conv(_WIDE, _WIDE))
+        self.message = nn.ModuleList(
+            nn.Sequential(_conv(3, _MESSAGE), _conv(_MESSAGE, _MESSAGE)) for _ in range(2)
         )
-        self.message = nn.Sequential(_conv(3, _MESSAGE), _conv(_MESSAGE, _MESSAGE))
+        self.joined = nn.Sequential(
+            _conv(2 * _WIDE + _MESSAGE, _WIDE), Attention(_WIDE), _conv(_WIDE, _WIDTH)
+        )
         self.fused = nn.Sequential(
-            _conv(_WIDTH + _MESSAGE, _WIDTH), Attention(_WIDTH),
-            _conv(_WIDTH, _WIDTH), Attention(_WIDTH), _conv(_WIDTH, _WIDTH),
-        )  # fmt: skip
+            _conv(2 * _WIDTH + _MESSAGE + 3, _WIDTH), Attention(_WIDTH), _conv(_WIDTH, _WIDTH)
+        )
         self.drawn = nn.Conv2d(_WIDTH, 3, 3, padding=1)
         _initialised(self, generator)
         nn.init.normal_(self.drawn.weight, std=0.01, generator=generator)
@@ -57,12 +63,15 @@ class Encoder(nn.Module):
         """
         spread = torch.einsum("bk,kchw->bchw", bits, self.patterns)
         spread = _FAINT * spread / bits.shape[1] ** 0.5
-        side = faces.shape[-1] // 2
-        fine = F.interpolate(spread, (side, side), mode="bilinear", align_corners=False)
-        both = torch.cat([self.carrier(faces / 127.5 - 1), self.message(2 * fine)], dim=1)
-        drawn = self.drawn(self.fused(both)) + fine
-        size = faces.shape[-2:]
-        return torch.tanh(F.interpolate(drawn, size, mode="bilinear", align_corners=False))
+        plain = _scaled(spread, SIDE // 2)
+        fine = self.fine(faces / 127.5 - 1)
+        middle = self.middle(fine)
+        rough = _scaled(self.rough(middle), COARSE)
+        joined = self.joined(torch.cat([middle, rough, self.message[0](2 * spread)], dim=1))
+        common = self.common.expand(len(faces), -1, -1, -1)
+        parts = [fine, _scaled(joined, SIDE // 2), self.message[1](2 * plain), common]
+        drawn = self.drawn(self.fused(torch.cat(parts, dim=1))) + plain + common
+        return torch.tanh(_scaled(drawn, faces.shape[-1]))
 
 
 class Decoder(nn.Module):
@@ -93,12 +102,21 @@ class Decoder(nn.Module):
         """
         small = F.adaptive_avg_pool2d(faces, COARSE)
         details = small - F.avg_pool2d(small, 5, 1, 2, count_include_pad=False)
-        rough = F.interpolate(small, faces.shape[-2:], mode="bilinear", align_corners=False)
+        rough = _scaled(small, faces.shape[-1])
         seen = self.features(torch.cat([faces / 127.5 - 1, (faces - rough) / 16], dim=1))
         clean = details + 16 * self.seen(seen)
         plain = torch.einsum("bchw,kchw->bk", clean, self.patterns) / COARSE
         deep: Tensor = self.read(self.deep(seen).flatten(1))
         return self.scale * plain + deep
+
+
+class WatermarkNetworks(nn.Module):
+    """Encoder and decoder, which belong together."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.encoder = Encoder(generator)
+        self.decoder = Decoder(self.encoder.patterns, generator)
 
 
 class Attention(nn.Module):
@@ -129,6 +147,10 @@ def spread_patterns(generator: Generator) -> Tensor:
     rows = rows / rows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     out: Tensor = rows.expand(-1, 3, -1, -1).contiguous()
     return out
+
+
+def _scaled(features: Tensor, side: int) -> Tensor:
+    return F.interpolate(features, (side, side), mode="bilinear", align_corners=False)
 
 
 def _conv(width: int, out: int, stride: int = 1) -> nn.Sequential:
