@@ -245,6 +245,8 @@ def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
     elif settings.method == "dfpp":
         options |= {"style": settings.style, "strength": settings.strength}
         options["reference"] = read_reference(settings.reference) if settings.reference else None
+    elif settings.method == "dpg":
+        options |= {"word": settings.word, "refine": settings.refine}
     return methods[settings.method](
         steps=preset.steps,
         views=max(1, round(preset.views / surrogates)),

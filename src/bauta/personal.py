@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from bauta.clock import Clock
 from bauta.errors import KeyFileError, MediaError, NoFaceError
 from bauta.faces.detect import choose_faces
 from bauta.faces.face import Face
@@ -148,7 +148,7 @@ def apply_mask(
         UsageError: an argument is wrong.
 
     """
-    source, clock = Path(photo), _Clock()
+    source, clock = Path(photo), Clock()
     picture = read_photo(source)
     target = Path(out) if out is not None else _beside(source, MASKED, output_suffix(picture))
     record = target.with_name(target.name + RECORD) if lossless else None
@@ -327,16 +327,3 @@ def _kind_of(suffix: str) -> str:
     """The format that a suffix stands for, or the suffix itself."""
     lower = suffix.lower()
     return next((kind for kind, usual in SUFFIXES.items() if lower in usual), lower)
-
-
-class _Clock:
-    """Times stages that follow each other."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def stop(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.seconds[stage] = round(now - self._since, 4)
-        self._since = now

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -98,6 +98,9 @@ class Settings:
         style: makeup of the method dfpp, by name or as a .toml file.
         reference: a photo of somebody whose makeup is taken instead.
         strength: how much of the makeup, 0 (none) to 2.
+        word: what the method dpg marks faces with: 64 bits as 16 hexadecimal digits, which
+            :meth:`bauta.watermarking.OwnKey.word` makes of a key and an identifier.
+        refine: whether the method dpg hides faces by gradient steps, besides marking them.
         faces: "all", "largest", or numbers such as "1,3".
         surrogates: recognizers to optimise against; empty: chosen from what is installed.
         weights: one weight per surrogate; empty: equal ones.
@@ -128,6 +131,8 @@ class Settings:
     style: str = "rose"
     reference: Path | None = None
     strength: float = 1.0
+    word: str = field(default="", repr=False)
+    refine: bool = True
     faces: str = "all"
     surrogates: tuple[str, ...] = ()
     weights: tuple[float, ...] = ()
@@ -177,10 +182,14 @@ class Settings:
         return self.warp
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; of others' photos only their number, since their names may be personal."""
+        """Plain data; of others' photos only their number, since their names may be personal.
+
+        Whether faces are marked is told, but not with what.
+        """
         return {
             **asdict(self),
             "warp": self._warp,
             "targets": len(self.targets),
             "reference": bool(self.reference),
+            "word": bool(self.word),
         }

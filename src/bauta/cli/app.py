@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bauta import __version__
-from bauta.cli import bench, mask, protect, recognizers, verify, views
+from bauta.cli import bench, mask, protect, recognizers, verify, views, watermark
 
 app = typer.Typer(
     name="bauta",
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("protect", epilog=protect.EXAMPLES)(protect.protect_command)
 app.command("verify", epilog=verify.EXAMPLES)(verify.verify_command)
 app.add_typer(mask.app, name="mask")
+app.add_typer(watermark.app, name="watermark")
 app.add_typer(recognizers.app, name="recognizers")
 app.add_typer(views.app, name="views")
 app.add_typer(bench.app, name="bench")

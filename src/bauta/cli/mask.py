@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +23,8 @@ from bauta.cli.options import (
     Photos,
     Surrogates,
 )
-from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
+from bauta.cli.output import complain, out, print_json, progress_bar, usage_errors
+from bauta.cli.passphrase import Passphrase, ask_passphrase, passphrase_for
 from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
 
@@ -41,11 +41,6 @@ app = typer.Typer(
 )
 
 _Key = Annotated[Path, typer.Argument(help="The key file.")]
-_Passphrase = Annotated[
-    bool, typer.Option("--passphrase", help="Ask for the passphrase that seals the key.")
-]
-#: Where a passphrase is read from, if not from the keyboard.
-PASSPHRASE_VARIABLE = "BAUTA_PASSPHRASE"  # noqa: S105  a name
 
 
 @app.command(
@@ -96,7 +91,7 @@ def fit_command(
     surrogate: Surrogates = None,
     seed: Annotated[int, typer.Option(help="Seed of all randomness but the key's secret.")] = 0,
     device: Device = "cpu",
-    passphrase: _Passphrase = False,
+    passphrase: Passphrase = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -115,7 +110,7 @@ def fit_command(
     options = {name: value for name, value in given.items() if value is not None}
     with usage_errors(), progress_bar(quiet=json) as bar:
         files = [source for source, _ in photo_jobs(photos, None, "-masked")]
-        word = _passphrase(confirm=True) if passphrase else None
+        word = ask_passphrase(confirm=True) if passphrase else None
         task = bar.add_task("fitting", total=1.0)
         mask = fit_mask(
             files, output, method=method, passphrase=word, overwrite=overwrite,
@@ -160,7 +155,7 @@ def apply_command(
     ] = False,
     min_face: MinFace = None,
     keep_metadata: KeepMetadata = False,
-    passphrase: _Passphrase = False,
+    passphrase: Passphrase = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -216,7 +211,7 @@ def remove_command(
     ] = None,
     min_face: MinFace = None,
     keep_metadata: KeepMetadata = False,
-    passphrase: _Passphrase = False,
+    passphrase: Passphrase = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -258,7 +253,7 @@ def show_command(
     picture: Annotated[
         Path | None, typer.Option(help="Draw the mask, magnified, into this PNG file.")
     ] = None,
-    passphrase: _Passphrase = False,
+    passphrase: Passphrase = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -336,22 +331,10 @@ def _say(worn: Worn | WornClip, done: str) -> None:
 
 def _opened(key: Path, ask: bool) -> PersonalMask:
     """The key, after its passphrase if it has one."""
-    from bauta.keys.files import asks_for_passphrase
     from bauta.keys.mask import read_mask
 
     with usage_errors():
-        # Who forgets --passphrase is asked all the same, where somebody or something can answer.
-        answer = PASSPHRASE_VARIABLE in os.environ or err.is_terminal
-        sealed = ask or (answer and asks_for_passphrase(key))
-        return read_mask(key, _passphrase() if sealed else None)
-
-
-def _passphrase(*, confirm: bool = False) -> str:
-    given = os.environ.get(PASSPHRASE_VARIABLE)
-    if given is not None:
-        return given
-    word: str = typer.prompt("passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    return word
+        return read_mask(key, passphrase_for(key, ask=ask))
 
 
 def _facts(mask: PersonalMask) -> dict[str, object]:

@@ -7,5 +7,10 @@ from bauta.registry import Registry
 
 #: Name to class. A class takes keyword arguments only and has ``run(problem)``.
 methods: Registry[type[IterativeMethod]] = Registry(
-    "method", {"tip-im": "bauta.methods.tip_im", "dfpp": "bauta.methods.dfpp"}
+    "method",
+    {
+        "tip-im": "bauta.methods.tip_im",
+        "dfpp": "bauta.methods.dfpp",
+        "dpg": "bauta.methods.dpg",
+    },
 )

@@ -76,7 +76,7 @@ def export(
         "record": asdict(record),
         "network": asdict(spec),
         "recipe": recipe.to_json(),
-        "made": {**made, "torch": torch.__version__, "machine": _machine()},
+        "made": {**made, "torch": torch.__version__, "machine": machine()},
     }
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(weights, data, overwrite=True)
@@ -84,6 +84,7 @@ def export(
     return weights, card
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Name what this runs on."""
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor()
     return f"{platform.system()} {platform.machine()} {where}".strip()

@@ -47,10 +47,7 @@ def prepare(
 
     """
     everything = read_people(people, cache, progress=progress)
-    held_out = held_out_people([recipe.held_out], everything, recipe.seed)
-    belongs = np.array([everything.identities[who] in held_out for who in everything.people])
-    checks = everything.subset(np.flatnonzero(belongs))
-    faces = everything.subset(np.flatnonzero(~belongs))
+    faces, checks = apart(everything, [recipe.held_out], recipe.seed)
     if chips is not None and recipe.chips:
         strangers = _strangers(read_chips(chips, cache, progress=progress), checks, cache, progress)
         faces = join([faces, strangers])
@@ -60,13 +57,21 @@ def prepare(
     )
 
 
-def held_out_people(splits: Sequence[str], faces: FaceSet, seed: int) -> frozenset[str]:
-    """The splits' people where the folder has them, otherwise a tenth of its people.
+def apart(faces: FaceSet, splits: Sequence[str], seed: int) -> tuple[FaceSet, FaceSet]:
+    """Faces to train on, and those of people who are held out.
+
+    Those are the splits' people where the set has them, otherwise a tenth of its people.
 
     Raises:
         UsageError: nobody would be left to train on.
 
     """
+    held_out = _held_out(faces, splits, seed)
+    belongs = np.array([faces.identities[who] in held_out for who in faces.people])
+    return faces.subset(np.flatnonzero(~belongs)), faces.subset(np.flatnonzero(belongs))
+
+
+def _held_out(faces: FaceSet, splits: Sequence[str], seed: int) -> frozenset[str]:
     known = frozenset[str]().union(*map(split_people, splits)) & set(faces.identities)
     if known:
         return known

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bauta.engine.budgets import Perceptual
 from bauta.engine.ensemble import Ensemble
 from bauta.engine.transforms import NONE
 from bauta.recognizers.base import Recognizer, similarity
@@ -13,7 +14,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.teachers import to_tensor
 from bauta.watermark.codes import BITS
 from bauta.watermark.distortions import compressed, realigned, shared
-from bauta.watermark.marking import at_network_size, marked_frames
+from bauta.watermark.marking import at_network_size, framed, marked_frames
 from bauta.watermark.network import WatermarkNetworks
 
 CHECKS = ("clean", "jpeg50", "shared", "psnr", "still_known")
@@ -41,7 +42,8 @@ def check(
     device = next(networks.parameters()).device
     frames = at_network_size(to_tensor(faces.take(which)).to(device))
     bits = (2.0 * torch.randint(0, 2, (len(frames), BITS), generator=generator) - 1).to(device)
-    canvas, marked, _ = marked_frames(networks.encoder, frames, bits, epsilon)
+    canvas = framed(frames)
+    marked, _ = marked_frames(networks.encoder, frames, bits, Perceptual(epsilon))
     marked = marked.round()
     changes = {
         "clean": realigned(marked, generator),

@@ -25,6 +25,9 @@ class Stage:
         image: weight of how much is seen of the mark.
         attack: weight of how well recognizers still recognise the face.
         blank: weight of reading nothing in faces without a mark.
+        hidden: share of the faces that somebody has hidden before they are marked.
+        faintest: least share of the root mean square that a mark may have; it is drawn anew for
+            every half of a step.
 
     """
 
@@ -34,7 +37,9 @@ class Stage:
     message: float = 1.0
     image: float = 0.0
     attack: float = 0.0
-    blank: float = 0.01
+    blank: float = 0.0
+    hidden: float = 0.0
+    faintest: float = 1.0
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
@@ -46,6 +51,8 @@ class Stage:
             raise UsageError(f"stage {self.name}: steps must be at least 1, got {self.steps}")
         if min(self.message, self.image, self.attack, self.blank) < 0:
             raise UsageError(f"stage {self.name}: weights must not be negative")
+        if not 0 <= self.hidden <= 1 or not 0 < self.faintest <= 1:
+            raise UsageError(f"stage {self.name}: hidden and faintest are shares, 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,7 @@ class WatermarkRecipe:
         surrogates: recognizers that marked faces are to be hidden from.
         held_out: names of splits whose people are never trained on.
         epsilon: size of the change, in grey levels, weighed by what the eye notices.
+        perturbations: how many perturbations hide faces before they are marked.
         margin: similarity below the threshold that is enough.
         batch: faces per step; half of them for each side of the meta-optimisation.
         rate: highest learning rate of AdamW.
@@ -76,6 +84,7 @@ class WatermarkRecipe:
     surrogates: tuple[str, ...] = ("loose-dlib", "tight-ms1m", "loose-ms1m")
     held_out: tuple[str, ...] = ("lfw-identification", "lfw-universal")
     epsilon: float = 8.0
+    perturbations: int = 128
     margin: float = 0.15
     batch: int = 24
     rate: float = 2e-3
@@ -100,7 +109,7 @@ class WatermarkRecipe:
         return sum(stage.steps for stage in self.stages)
 
     def stage_at(self, step: int) -> Stage:
-        """The stage that a step, counted from 0, belongs to."""
+        """Return the stage that a step, counted from 0, belongs to."""
         for stage in self.stages:
             if step < stage.steps:
                 return stage

@@ -9,9 +9,10 @@ the step, so a run that was interrupted goes on as if it had not been.
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -20,20 +21,21 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from bauta.engine.budgets import Perceptual
 from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.transforms import NONE, Diversity
 from bauta.errors import UsageError
-from bauta.faces.frame import Canvas
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.faceset import FaceSet
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 from bauta.training.watermark_check import CHECKS, check
+from bauta.training.watermark_hosts import hiding_perturbations, hosts
 from bauta.training.watermark_recipe import Stage, WatermarkRecipe
 from bauta.watermark.codes import BITS
 from bauta.watermark.distortions import DISTORTIONS
-from bauta.watermark.marking import at_network_size, marked_frames
+from bauta.watermark.marking import at_network_size, framed, marked_frames
 from bauta.watermark.network import WatermarkNetworks
 
 #: Told the steps done and in all, and the latest loss.
@@ -48,7 +50,7 @@ _SAVE_EVERY = 300.0
 _TERMS = ("loss", "message", "image", "attack", "blank", "bits", "hidden")
 #: Share of a batch whose faces are read without a mark too.
 _BLANK_SHARE = 4
-_WARM = 0.05
+_WARM = 0.02
 
 
 @dataclass
@@ -63,6 +65,7 @@ class _Run:
     networks: WatermarkNetworks
     optimizer: torch.optim.Optimizer
     surrogates: list[Recognizer]
+    perturbations: Tensor
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -142,7 +145,12 @@ def _prepared(
     )  # fmt: skip
     surrogates = [get_surrogate(name).to(device) for name in recipe.surrogates]
     folder.mkdir(parents=True, exist_ok=True)
-    run = _Run(recipe, faces, held_out, folder, device, networks, optimizer, surrogates)
+    hiding = torch.empty(0)
+    if any(stage.hidden for stage in recipe.stages):
+        hiding = hiding_perturbations(
+            faces, surrogates, recipe.epsilon, recipe.perturbations, recipe.seed, device
+        )
+    run = _Run(recipe, faces, held_out, folder, device, networks, optimizer, surrogates, hiding)
     if (folder / CHECKPOINT).is_file():
         _resume(run)
     return run
@@ -198,20 +206,34 @@ def _sides(run: _Run, generator: Generator) -> tuple[_Side, _Side]:
 
 def _loss(run: _Run, side: _Side, generator: Generator) -> tuple[Tensor, dict[str, float]]:
     stage = run.stage
-    encoder, epsilon = run.networks.encoder, run.recipe.epsilon
+    faces = side.frames
+    if stage.hidden:
+        faces = hosts(faces, run.perturbations, stage.hidden, generator)
     with _quick(run):
-        canvas, marked, units = marked_frames(encoder, side.frames, side.bits, epsilon)
+        marked, units = marked_frames(
+            run.networks.encoder, faces, side.bits, _budget(run, generator)
+        )
     logits = _read(run, _distorted(marked, side.distortions, generator))
     message = F.binary_cross_entropy_with_logits(logits, (side.bits + 1) / 2)
     image = units.square().mean()
     blank = _blank(run, side, generator) if stage.blank else message.new_zeros(())
-    attack, hidden = _attack(run, side, canvas, marked, generator)
+    attack, hidden = _attack(run, side, marked, generator)
     loss = (
         stage.message * message + stage.image * image + stage.attack * attack + stage.blank * blank
     )
     right = ((logits > 0) == (side.bits > 0)).float().mean()
     values = (loss, message, image, attack, blank, right, hidden)
     return loss, {k: float(v.detach()) for k, v in zip(_TERMS, values, strict=True)}
+
+
+def _budget(run: _Run, generator: Generator) -> Perceptual:
+    """How much a mark may change: with less it has to be read as well."""
+    budget = Perceptual(run.recipe.epsilon)
+    faintest = run.stage.faintest
+    if faintest == 1:
+        return budget
+    share = faintest + (1 - faintest) * float(torch.rand((), generator=generator))
+    return replace(budget, rms=share * budget.rms)
 
 
 def _distorted(marked: Tensor, names: Sequence[str], generator: Generator) -> Tensor:
@@ -227,7 +249,10 @@ def _distorted(marked: Tensor, names: Sequence[str], generator: Generator) -> Te
 def _blank(run: _Run, side: _Side, generator: Generator) -> Tensor:
     """How loudly the decoder reads in faces that carry nothing."""
     some = side.frames[: max(1, len(side.frames) // _BLANK_SHARE)]
-    return _read(run, _distorted(some, side.distortions[:1], generator)).square().mean()
+    logits = _read(run, _distorted(some, side.distortions[:1], generator))
+    # As far as one can be from either answer, it is a toss-up.
+    even = torch.full_like(logits, 0.5)
+    return F.binary_cross_entropy_with_logits(logits, even) - math.log(2)
 
 
 def _read(run: _Run, faces: Tensor) -> Tensor:
@@ -242,12 +267,11 @@ def _quick(run: _Run) -> torch.autocast:
     return torch.autocast(run.device.type, torch.bfloat16, enabled=on)
 
 
-def _attack(
-    run: _Run, side: _Side, canvas: Canvas, marked: Tensor, generator: Generator
-) -> tuple[Tensor, Tensor]:
+def _attack(run: _Run, side: _Side, marked: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """How similar to themselves faces are still, beyond what is enough; and how many are hidden."""
     if side.surrogate is None:
         return marked.new_zeros(()), marked.new_zeros(())
+    canvas = framed(side.frames)
     team = Ensemble([side.surrogate], bf16=native_bf16(str(run.device)))
     with torch.no_grad():
         own = team.embed(canvas, side.frames, NONE, 1, generator)[0][:, 0]

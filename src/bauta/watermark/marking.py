@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bauta.engine.budgets import Budget, Perceptual
+from bauta.engine.budgets import Budget
 from bauta.faces.face import TEMPLATES, Face
-from bauta.faces.frame import Canvas
+from bauta.faces.frame import Canvas, frames_of
 from bauta.faces.geometry import apply, unit_to_pixels
 from bauta.faces.regions import region_mask
 from bauta.watermark.network import SIDE, Encoder
@@ -19,7 +19,7 @@ from bauta.watermark.network import SIDE, Encoder
 
 def mark_of(
     encoder: Encoder, frames: Tensor, bits: Tensor, limits: Tensor, budget: Budget
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """What a message adds to faces.
 
     Args:
@@ -30,42 +30,48 @@ def mark_of(
         budget: how much may change in all.
 
     Returns:
-        (B, 3, S, S) in grey levels, within the budget. Differentiable.
+        (B, 3, S, S) in grey levels, within the budget; and the shares of the limits that were
+        drawn, of the same shape, before the budget cut them. Differentiable.
 
     """
     drawn = F.interpolate(
         encoder(frames, bits).float(), limits.shape[-2:], mode="bilinear", align_corners=False
     )
-    return budget.project(drawn * limits, limits)
+    return budget.project(drawn * limits, limits), drawn
 
 
 def marked_frames(
-    encoder: Encoder, frames: Tensor, bits: Tensor, epsilon: float
-) -> tuple[Canvas, Tensor, Tensor]:
+    encoder: Encoder, frames: Tensor, bits: Tensor, budget: Budget
+) -> tuple[Tensor, Tensor]:
     """Mark faces of which only the frames are known, as in training.
 
     Args:
         encoder: what draws the mark.
         frames: (B, 3, 128, 128) the faces, RGB 0-255.
         bits: (B, 64), -1 or 1.
-        epsilon: size of the change, in grey levels.
+        budget: how much may change.
 
     Returns:
-        Their canvas, the (B, 3, 128, 128) marked frames, and the change in units of epsilon's
-        share at each pixel. Differentiable.
+        The (B, 3, 128, 128) marked frames, and what was drawn, in units of epsilon's share at each
+        pixel. Differentiable.
 
     """
-    canvas, budget = framed(frames), Perceptual(epsilon)
     head, oval = (mask.to(frames) for mask in mean_masks())
-    limits = budget.limits(canvas, oval.expand(len(frames), -1, -1, -1)) * (head > 0)
-    delta = mark_of(encoder, frames, bits, limits, budget)
-    units = delta / limits.clamp_min(1e-3) * budget.cap
-    return canvas, (frames + delta * head).clamp(0, 255), units
+    limits = budget.limits(framed(frames), oval.expand(len(frames), -1, -1, -1)) * (head > 0)
+    delta, drawn = mark_of(encoder, frames, bits, limits, budget)
+    units = drawn * (budget.peak / budget.epsilon)
+    return (frames + delta * head).clamp(0, 255), units
 
 
 def at_network_size(frames: Tensor) -> Tensor:
     """(B, 3, S, S) frames at the size that networks see."""
     return F.interpolate(frames, (SIDE, SIDE), mode="bilinear", antialias=True)
+
+
+def network_frames(canvas: Canvas) -> Tensor:
+    """(B, 3, 128, 128) faces of canvases at the size that networks see."""
+    # Twice as fine first: what is left out between pixels would come back as noise.
+    return F.avg_pool2d(frames_of(canvas, 2 * SIDE), 2)
 
 
 def framed(frames: Tensor) -> Canvas:

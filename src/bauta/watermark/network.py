@@ -24,6 +24,8 @@ _WIDTH, _WIDE, _MESSAGE, _GROUPS, _SLOPE = 48, 64, 16, 4, 0.1
 _FINE, _ROUGH = 0.8, 3.0
 #: Root mean square of what is spread before anything is learned, as a share of the largest change.
 _FAINT = 0.5
+#: Grey levels of coarse details from which they are evened out; much of a mark lies below.
+_LOUD = 2.0
 
 
 class Encoder(nn.Module):
@@ -85,7 +87,7 @@ class Decoder(nn.Module):
         self.seen = nn.Conv2d(64, 3, 3, padding=1)
         self.deep = nn.Sequential(_conv(64, 64, 2), _conv(64, 64), nn.Conv2d(64, 32, 1))
         self.read = nn.Linear(32 * (COARSE // 2) ** 2, patterns.shape[0])
-        self.scale = nn.Parameter(torch.tensor(0.1))
+        self.scale = nn.Parameter(torch.tensor(0.03))
         _initialised(self, generator)
         for layer in (self.seen, self.read):
             nn.init.normal_(layer.weight, std=0.001, generator=generator)
@@ -101,10 +103,10 @@ class Decoder(nn.Module):
 
         """
         small = F.adaptive_avg_pool2d(faces, COARSE)
-        details = small - F.avg_pool2d(small, 5, 1, 2, count_include_pad=False)
+        details = _evened(small - _around(small))
         rough = _scaled(small, faces.shape[-1])
         seen = self.features(torch.cat([faces / 127.5 - 1, (faces - rough) / 16], dim=1))
-        clean = details + 16 * self.seen(seen)
+        clean = details + _LOUD * self.seen(seen)
         plain = torch.einsum("bchw,kchw->bk", clean, self.patterns) / COARSE
         deep: Tensor = self.read(self.deep(seen).flatten(1))
         return self.scale * plain + deep
@@ -147,6 +149,16 @@ def spread_patterns(generator: Generator) -> Tensor:
     rows = rows / rows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     out: Tensor = rows.expand(-1, 3, -1, -1).contiguous()
     return out
+
+
+def _evened(details: Tensor) -> Tensor:
+    """Details as loud in busy places as in smooth ones."""
+    power = _around(details.square().mean(dim=1, keepdim=True))
+    return details * _LOUD / (power + _LOUD**2).sqrt()
+
+
+def _around(values: Tensor) -> Tensor:
+    return F.avg_pool2d(values, 3, 1, 1, count_include_pad=False)
 
 
 def _scaled(features: Tensor, side: int) -> Tensor:

@@ -38,7 +38,7 @@ class WeightRecord:
     """
 
     name: str
-    kind: Literal["recognizer", "detector", "landmarks", "metric"]
+    kind: Literal["recognizer", "detector", "landmarks", "metric", "watermark"]
     architecture: str
     filename: str
     source: Literal["package", "shipped", "download", "hand", "user"]
