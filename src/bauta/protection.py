@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ from bauta.recognizers.zoo import (
     get_surrogate,
 )
 from bauta.settings import PRESETS, Settings
+from bauta.watermark.codes import from_hex
+from bauta.watermark.reading import read_faces
+from bauta.watermark.weights import trained_networks
 
 #: Called with a stage ("read", "find", "protect", "write", "verify") and its share done, 0 to 1.
 StageProgress = Callable[[str, float], None]
@@ -113,7 +116,7 @@ def protect(
     if chosen_settings.metadata == "private":
         provenance["left_out"] = describe_metadata(photo)
     with watch.stage("verify"):
-        return verify(
+        report = verify(
             source,
             target,
             judges=judges,
@@ -123,6 +126,19 @@ def protect(
             chosen=result.chosen,
             settings=provenance,
         )
+        if chosen_settings.word:
+            note = _read_back(target, result.chosen, chosen_settings.word)
+            report = replace(report, notes=(note, *report.notes))
+    return report
+
+
+def _read_back(file: Path, faces: Sequence[Face], word: str) -> str:
+    """How well a mark is read from the written file."""
+    bits = from_hex(word)
+    read = read_faces(read_photo(file).pixels, faces, trained_networks().networks.decoder)
+    agreeing = (read[:, 0] > 0) == bits
+    counts = ", ".join(str(count) for count in agreeing.sum(axis=1))
+    return f"the mark is read back from the written file: {counts} of {len(bits)} bits"
 
 
 def default_output(source: Path, suffix: str) -> Path:

@@ -288,31 +288,48 @@ def trace(
     clock.stop("read")
     found = find(pixels, min_face=min_face)
     clock.stop("find")
-    logits = read_faces(pixels, found, networks.decoder) if found else np.zeros((0, 1, 64))
-    rows = []
-    for number, (face, read) in enumerate(zip(found, logits, strict=True), 1):
-        match = _matched(read > 0, known, tries=len(found))
-        heard = certainty(read[0])
-        answer: Answer = "yours" if match else ("not yours" if heard >= loud else "unreadable")
-        rows.append(
-            TracedFace(
-                number=number,
-                box=(
-                    float(face.box[0]),
-                    float(face.box[1]),
-                    float(face.box[2]),
-                    float(face.box[3]),
-                ),
-                answer=answer,
-                certainty=heard,
-                key=match[0].file.name if match else "",
-                identifier=match[1].identifier if match else "",
-                agreeing=match[1].agreeing if match else None,
-                chance=match[1].chance if match else None,
-            )
-        )
+    logits = read_faces(pixels, found, networks.decoder) if found else ()
+    rows = [
+        traced_face(number, face, read, known, loud=loud, tries=len(found))
+        for number, (face, read) in enumerate(zip(found, logits, strict=True), 1)
+    ]
     clock.stop("trace")
     return Traced(source=source, faces=rows, seconds=clock.seconds)
+
+
+def traced_face(
+    number: int,
+    face: Face,
+    logits: NDArray[np.float32],
+    known: Sequence[tuple[OwnKey, list[str]]],
+    *,
+    loud: float,
+    tries: int,
+) -> TracedFace:
+    """What a face says of where it came from.
+
+    Args:
+        number: of the face.
+        face: where it is.
+        logits: (L, 64) log odds of its bits: the mean of all looks first, then look by look.
+        known: from :func:`known_words`.
+        loud: certainty from which it carries somebody's mark.
+        tries: faces of which the same is asked.
+
+    """
+    match = _matched(logits > 0, known, tries=tries)
+    heard = certainty(logits[0])
+    answer: Answer = "yours" if match else ("not yours" if heard >= loud else "unreadable")
+    return TracedFace(
+        number=number,
+        box=tuple(float(edge) for edge in face.box),  # type: ignore[arg-type]  # four of them
+        answer=answer,
+        certainty=heard,
+        key=match[0].file.name if match else "",
+        identifier=match[1].identifier if match else "",
+        agreeing=match[1].agreeing if match else None,
+        chance=match[1].chance if match else None,
+    )
 
 
 def known_words(

@@ -15,13 +15,15 @@ from bauta.cli.paths import make_folder
 from bauta.errors import UsageError
 
 if TYPE_CHECKING:
-    from bauta.clips import ClipReport, WornClip
+    from bauta.clips import ClipReport, MarkedClip, WornClip
     from bauta.keys.mask import PersonalMask
+    from bauta.watermarking import OwnKey, Traced
 
 #: Moments that are named where somebody is still recognised.
 _NAMED = 3
 #: What is done, by stage.
-_STAGES = {"protect": "protecting", "verify": "checking", "look": "looking", "mask": "masking"}
+_STAGES = {"protect": "protecting", "verify": "checking", "look": "looking", "mask": "masking",
+           "mark": "marking", "trace": "tracing"}  # fmt: skip
 
 
 def protect_clip(
@@ -65,6 +67,30 @@ def mask_clip(
 
     with _Stages(bar, source.name) as tell:
         return mask_video(mask, source, target, progress=tell, **options)
+
+
+def mark_clip(
+    key: OwnKey,
+    identifier: str,
+    source: Path,
+    target: Path | None,
+    *,
+    bar: Progress,
+    **options: Any,
+) -> MarkedClip:
+    """Mark faces in a video, with a bar for each stage."""
+    from bauta.clips import mark_video
+
+    with _Stages(bar, source.name) as tell:
+        return mark_video(key, identifier, source, target, progress=tell, **options)
+
+
+def trace_clip(keys: list[OwnKey], source: Path, *, bar: Progress, **options: Any) -> Traced:
+    """Trace faces in a video, with a bar."""
+    from bauta.clips import trace_video
+
+    with _Stages(bar, source.name) as tell:
+        return trace_video(keys, source, progress=tell, **options)
 
 
 class _Stages:
@@ -154,3 +180,16 @@ def print_worn(worn: WornClip) -> None:
     print_notes(worn.notes)
     if worn.left_out:
         out.print(f"[dim]metadata left out: {escape(', '.join(worn.left_out))}[/]")
+
+
+def print_marked(clip: MarkedClip) -> None:
+    """Print what was done to a video whose faces were marked."""
+    numbers = ", ".join(str(number) for number in clip.chosen)
+    bits = ", ".join(str(count) for count in clip.agreeing)
+    out.print(
+        f"[bold]{escape(str(clip.written))}[/]: face {numbers} of {clip.faces} marked, in "
+        f"{clip.marked} of {clip.frames} frames; read back: {bits} of 64 bits"
+    )
+    print_notes(clip.notes)
+    if clip.left_out:
+        out.print(f"[dim]metadata left out: {escape(', '.join(clip.left_out))}[/]")

@@ -33,6 +33,7 @@ from bauta.cli.output import (
     say_who_is_left_out,
     usage_errors,
 )
+from bauta.cli.passphrase import Passphrase, passphrase_for
 from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
 
@@ -54,6 +55,8 @@ Examples:
 
   bauta protect me.jpg --method dfpp --style tan      makeup that hides you
 
+  bauta protect me.jpg --method dpg --key my.key --id me/2026-11      and only you can trace it
+
   bauta protect party.mp4                   a video; the same command goes on after Ctrl-C
 """
 
@@ -63,7 +66,9 @@ _STAGES = ("read", "find", "protect", "write", "verify")
 def protect_command(
     paths: Media,
     output: Output = None,
-    method: Annotated[str, typer.Option(help="tip-im, or dfpp for makeup.")] = "tip-im",
+    method: Annotated[
+        str, typer.Option(help="tip-im, dfpp for makeup, or dpg for a mark as well.")
+    ] = "tip-im",
     preset: Annotated[
         str, typer.Option(help="fast, balanced or strong: how long to search.")
     ] = "balanced",
@@ -110,6 +115,18 @@ def protect_command(
     strength: Annotated[
         float, typer.Option(help="How much of the makeup, 0 (none) to 2 (twice as much).")
     ] = 1.0,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Key file of the method dpg (bauta watermark keygen makes one)."),
+    ] = None,
+    identifier: Annotated[
+        str | None,
+        typer.Option("--id", help="What a trace tells you again, such as me/2026-11; for dpg."),
+    ] = None,
+    refine: Annotated[
+        bool, typer.Option(help="Hide faces by gradient steps too, besides marking them; for dpg.")
+    ] = True,
+    passphrase: Passphrase = False,
     faces: Annotated[
         str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
     ] = "all",
@@ -162,6 +179,8 @@ def protect_command(
             style=style,
             reference=reference,
             strength=strength,
+            word=_word(method, key, identifier, ask=passphrase),
+            refine=refine,
             faces=faces,
             surrogates=tuple(surrogate or ()),
             held_out=tuple(held_out or ()),
@@ -194,6 +213,29 @@ def protect_command(
             say_who_is_left_out()
     if failures:
         raise typer.Exit(1)
+
+
+def _word(method: str, key: Path | None, identifier: str | None, *, ask: bool) -> str:
+    """What the method dpg marks with.
+
+    Raises:
+        UsageError: key or identifier is missing, or there is one that another method has no use of.
+        KeyFileError: the key or its register cannot be used.
+
+    """
+    from bauta.watermark.codes import to_hex
+    from bauta.watermarking import own_key
+
+    if method != "dpg":
+        if key or identifier:
+            raise UsageError("--key and --id are for --method dpg")
+        return ""
+    if key is None or identifier is None:
+        raise UsageError(
+            "the method dpg marks with a key: give --key my.key and --id me/2026-11 "
+            "(bauta watermark keygen -o my.key makes a key)"
+        )
+    return to_hex(own_key(key, passphrase_for(key, ask=ask)).word(identifier))
 
 
 def _check_names(settings: Any) -> None:

@@ -7,19 +7,22 @@ import shlex
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from bauta.cli.options import Device, Json, KeepMetadata, MinFace, Output, Overwrite, Photos
+from bauta.cli.clips import mark_clip, print_marked, trace_clip
+from bauta.cli.options import Device, Json, KeepMetadata, Media, MinFace, Output, Overwrite
 from bauta.cli.output import complain, out, print_json, progress_bar, usage_errors
 from bauta.cli.passphrase import Passphrase, ask_passphrase, passphrase_for
 from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
 
 if TYPE_CHECKING:
+    from bauta.clips import MarkedClip
     from bauta.watermarking import Marked, OwnKey, Traced, TracedFace
 
 app = typer.Typer(
@@ -27,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_KEY = Annotated[Path, typer.Option("--key", help="The key file.")]
+_Key = Annotated[Path, typer.Option("--key", help="The key file.")]
 
 
 @app.command(
@@ -69,12 +72,14 @@ Examples:
 
   bauta watermark embed album/ -o for-anna/ --key my.key --id "given to Anna"
 
+  bauta watermark embed party.mp4 --key my.key --id party
+
   bauta protect me.jpg --method dpg --key my.key --id me/2026-11      marks, and hides you
 """,
 )
 def embed_command(
-    paths: Photos,
-    key: _KEY,
+    paths: Media,
+    key: _Key,
     identifier: Annotated[
         str, typer.Option("--id", help="What a trace tells you again, such as me/2026-11.")
     ],
@@ -92,19 +97,20 @@ def embed_command(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Mark the faces of photos in no time. Originals are never changed.
+    """Mark the faces of photos and videos in no time. Originals are never changed.
 
     Whoever finds the photo sees no mark, and cannot read one; you find out with bauta watermark
     trace which of yours it is. What is written is read back. Location, serial numbers, thumbnails
     and maker notes are removed unless you say --keep-metadata. Exit codes: 0 done, 1 a photo
     failed, 2 bad usage.
     """
-    from bauta.watermarking import MARKED, embed
+    from bauta.media.video import is_video
+    from bauta.watermarking import MARKED, Marked, embed
 
     with usage_errors():
-        jobs = photo_jobs(paths, output, MARKED)
+        jobs = photo_jobs(paths, output, MARKED, videos=True)
     mine = _opened(key, passphrase)
-    done: list[Marked] = []
+    done: list[Marked | MarkedClip] = []
     failures: list[dict[str, str]] = []
     with progress_bar(quiet=json) as bar:
         task = bar.add_task("marking", total=len(jobs))
@@ -112,7 +118,8 @@ def embed_command(
             try:
                 if target is not None:
                     make_folder(target.parent)
-                one = embed(
+                change = partial(mark_clip, bar=bar) if is_video(source) else embed
+                one = change(
                     mine, identifier, source, target, faces=faces, epsilon=epsilon,
                     min_face=min_face, metadata="keep" if keep_metadata else "private",
                     overwrite=overwrite, device=device,
@@ -122,10 +129,12 @@ def embed_command(
             else:
                 done.append(one)
                 if not json:
-                    _say_marked(one)
+                    _say_marked(one) if isinstance(one, Marked) else print_marked(one)
             bar.advance(task)
     if json:
-        print_json({"photos": [one.to_json() for one in done], "failures": failures})
+        photos = [one.to_json() for one in done if isinstance(one, Marked)]
+        videos = [one.to_json() for one in done if not isinstance(one, Marked)]
+        print_json({"photos": photos, "videos": videos, "failures": failures})
     if failures:
         raise typer.Exit(1)
 
@@ -141,7 +150,7 @@ Examples:
 """,
 )
 def trace_command(
-    paths: Photos,
+    paths: Media,
     key: Annotated[list[Path], typer.Option("--key", help="A key file; repeat for several.")],
     identifier: Annotated[
         list[str] | None,
@@ -158,10 +167,11 @@ def trace_command(
     face carries a mark of another key; unreadable: it carries none, or what is left cannot be read.
     Exit codes: 0 done, 1 a photo could not be read, 2 bad usage.
     """
+    from bauta.media.video import is_video
     from bauta.watermarking import trace
 
     with usage_errors():
-        jobs = photo_jobs(paths, None, "-traced")
+        jobs = photo_jobs(paths, None, "-traced", videos=True)
     keys = [_opened(file, passphrase) for file in key]
     done: list[Traced] = []
     failures: list[dict[str, str]] = []
@@ -169,7 +179,8 @@ def trace_command(
         task = bar.add_task("tracing", total=len(jobs))
         for source, _ in jobs:
             try:
-                one = trace(
+                look = partial(trace_clip, bar=bar) if is_video(source) else trace
+                one = look(
                     keys, source, identifiers=identifier or (), min_face=min_face, device=device
                 )
             except BautaError as error:
@@ -180,10 +191,10 @@ def trace_command(
                     _say_traced(one)
             bar.advance(task)
     if json:
-        print_json({"photos": [one.to_json() for one in done], "failures": failures})
+        print_json({"files": [one.to_json() for one in done], "failures": failures})
     elif len(jobs) > 1:
         mine = sum(one.answer == "yours" for one in done)
-        out.print(f"[bold]{mine} of {len(done)} photos are yours[/]")
+        out.print(f"[bold]{mine} of {len(done)} files are yours[/]")
     if failures:
         raise typer.Exit(1)
 

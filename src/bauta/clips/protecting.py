@@ -90,7 +90,8 @@ def protect_video(
         writer = VideoWriter(
             video, target, metadata=settings.metadata, overwrite=overwrite, crf=crf
         )
-        work = Work(target, fingerprint(source, run.provenance))
+        # Provenance is told; the word is not.
+        work = Work(target, fingerprint(source, {**run.provenance, "word": settings.word}))
         began = time.perf_counter()
         _write(run, writer, work, source)
         run.seconds["protect"] = round(time.perf_counter() - began, 3)

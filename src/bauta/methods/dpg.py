@@ -7,10 +7,8 @@ beyond it.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,7 +19,7 @@ from bauta.engine.problem import Problem
 from bauta.errors import UsageError
 from bauta.methods.registry import methods
 from bauta.methods.tip_im import TipIm
-from bauta.watermark.codes import BITS
+from bauta.watermark.codes import from_hex
 from bauta.watermark.embedding import bits_of
 from bauta.watermark.marking import mark_of, network_frames
 from bauta.watermark.weights import trained_networks
@@ -51,7 +49,9 @@ class Dpg(TipIm):
         super().__post_init__()
         if not 0 < self.share < 1:
             raise UsageError(f"share must be between 0 and 1, got {self.share}")
-        _bits(self.word)
+        if not self.word:
+            raise UsageError("the method dpg marks with a key: give --key and --id")
+        from_hex(self.word)
 
     def run(
         self,
@@ -77,7 +77,7 @@ class Dpg(TipIm):
         """An answer, with the mark of what it leads to."""
         encoder = trained_networks(str(answer.device)).networks.encoder
         seen = replace(problem.canvas, images=problem.render(answer))
-        bits = _bits(self.word).to(answer).expand(len(answer), -1)
+        bits = bits_of(from_hex(self.word)).to(answer).expand(len(answer), -1)
         pixels = budget.pixels if isinstance(budget, FlowBudget) else budget
         mark, _ = mark_of(encoder, network_frames(seen), bits, problem.limits, pixels)
         if isinstance(problem.budget, FlowBudget):
@@ -107,15 +107,3 @@ def _nothing(problem: Problem) -> Tensor:
     if isinstance(problem.budget, FlowBudget):
         return problem.budget.pack(deltas.new_zeros(len(deltas), 2, GRID, GRID), deltas)
     return deltas
-
-
-def _bits(word: str) -> Tensor:
-    """(1, 64) -1 or 1.
-
-    Raises:
-        UsageError: the word is none.
-
-    """
-    if not re.fullmatch(f"[0-9a-f]{{{BITS // 4}}}", word):
-        raise UsageError("the method dpg marks with a key: give --key and --id")
-    return bits_of(np.unpackbits(np.frombuffer(bytes.fromhex(word), np.uint8)).astype(bool))

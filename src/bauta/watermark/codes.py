@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +56,23 @@ def code_word(key: WatermarkKey, identifier: str) -> NDArray[np.bool_]:
     text = checked(identifier).encode()
     digest = hmac.digest(key.secret, _FOR_WORDS + text, "sha256")
     return np.unpackbits(np.frombuffer(digest[: BITS // 8], np.uint8)).astype(bool)
+
+
+def to_hex(word: NDArray[np.bool_]) -> str:
+    """A code word as 16 hexadecimal digits."""
+    return np.packbits(word).tobytes().hex()
+
+
+def from_hex(digits: str) -> NDArray[np.bool_]:
+    """Undo :func:`to_hex`.
+
+    Raises:
+        UsageError: these are not 16 hexadecimal digits.
+
+    """
+    if not re.fullmatch(f"[0-9a-f]{{{BITS // 4}}}", digits):
+        raise UsageError(f"a code word has {BITS // 4} hexadecimal digits, 0-9 and a-f")
+    return np.unpackbits(np.frombuffer(bytes.fromhex(digits), np.uint8)).astype(bool)
 
 
 def checked(identifier: str) -> str:
