@@ -136,8 +136,7 @@ def _read_back(file: Path, faces: Sequence[Face], word: str) -> str:
     """How well a mark is read from the written file."""
     bits = from_hex(word)
     read = read_faces(read_photo(file).pixels, faces, trained_networks().networks.decoder)
-    agreeing = (read[:, 0] > 0) == bits
-    counts = ", ".join(str(count) for count in agreeing.sum(axis=1))
+    counts = ", ".join(str((one.bits[0] == bits).sum()) for one in read)
     return f"the mark is read back from the written file: {counts} of {len(bits)} bits"
 
 

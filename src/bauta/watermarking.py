@@ -29,7 +29,7 @@ from bauta.media import (
 from bauta.media.atomic import check_target
 from bauta.watermark.codes import Match, best_match, checked, code_word
 from bauta.watermark.embedding import mark_photo
-from bauta.watermark.reading import certainty, read_faces
+from bauta.watermark.reading import Reading, read_faces
 from bauta.watermark.register import give_out, read_register, register_of
 from bauta.watermark.weights import trained_networks
 
@@ -241,7 +241,7 @@ def embed(
     write_photo(picture, pixels, target, metadata=metadata, overwrite=overwrite)  # type: ignore[arg-type]  # checked there
     clock.stop("write")
     written = read_photo(target).pixels
-    read = read_faces(written, chosen, networks.decoder)[:, :1] > 0
+    read = [one.bits[:1] for one in read_faces(written, chosen, networks.decoder)]
     sure = [best_match(bits, key.key, [identifier]) is not None for bits in read]
     clock.stop("check")
     return Marked(
@@ -288,10 +288,10 @@ def trace(
     clock.stop("read")
     found = find(pixels, min_face=min_face)
     clock.stop("find")
-    logits = read_faces(pixels, found, networks.decoder) if found else ()
+    readings = read_faces(pixels, found, networks.decoder)
     rows = [
         traced_face(number, face, read, known, loud=loud, tries=len(found))
-        for number, (face, read) in enumerate(zip(found, logits, strict=True), 1)
+        for number, (face, read) in enumerate(zip(found, readings, strict=True), 1)
     ]
     clock.stop("trace")
     return Traced(source=source, faces=rows, seconds=clock.seconds)
@@ -300,7 +300,7 @@ def trace(
 def traced_face(
     number: int,
     face: Face,
-    logits: NDArray[np.float32],
+    reading: Reading,
     known: Sequence[tuple[OwnKey, list[str]]],
     *,
     loud: float,
@@ -311,20 +311,20 @@ def traced_face(
     Args:
         number: of the face.
         face: where it is.
-        logits: (L, 64) log odds of its bits: the mean of all looks first, then look by look.
+        reading: what was read of it.
         known: from :func:`known_words`.
         loud: certainty from which it carries somebody's mark.
         tries: faces of which the same is asked.
 
     """
-    match = _matched(logits > 0, known, tries=tries)
-    heard = certainty(logits[0])
-    answer: Answer = "yours" if match else ("not yours" if heard >= loud else "unreadable")
+    match = _matched(reading.bits, known, tries=tries)
+    marked = reading.certainty >= loud
+    answer: Answer = "yours" if match else ("not yours" if marked else "unreadable")
     return TracedFace(
         number=number,
         box=tuple(float(edge) for edge in face.box),  # type: ignore[arg-type]  # four of them
         answer=answer,
-        certainty=heard,
+        certainty=reading.certainty,
         key=match[0].file.name if match else "",
         identifier=match[1].identifier if match else "",
         agreeing=match[1].agreeing if match else None,

@@ -22,7 +22,7 @@ from bauta.settings import Settings
 from bauta.watermark.codes import checked
 from bauta.watermark.embedding import mark_photo
 from bauta.watermark.network import Decoder
-from bauta.watermark.reading import read_faces
+from bauta.watermark.reading import Reading, read_faces
 from bauta.watermark.weights import trained_networks
 from bauta.watermarking import MARKED, OwnKey, Traced, known_words, traced_face
 
@@ -174,8 +174,8 @@ def trace_video(
     known, trained = known_words(keys, identifiers), trained_networks(device)
     read = _read(Path(path), trained.networks.decoder, min_face, progress or (lambda *_: None))
     rows = [
-        traced_face(number, face, logits, known, loud=trained.certainty, tries=len(read))
-        for number, (face, logits) in sorted(read.items())
+        traced_face(number, face, reading, known, loud=trained.certainty, tries=len(read))
+        for number, (face, reading) in sorted(read.items())
     ]
     return Traced(source=Path(path), faces=rows)
 
@@ -199,10 +199,8 @@ def _check(source: Path, wanted: frozenset[int] | None, seen: set[int], frames: 
 
 def _read(
     path: Path, decoder: Decoder, min_face: float | None, tell: ClipProgress
-) -> dict[int, tuple[Face, NDArray[np.float32]]]:
-    """Per face, where it is last, and (1 + N, 64) log odds: the mean of N frames, and frame by
-    frame.
-    """
+) -> dict[int, tuple[Face, Reading]]:
+    """Per face, where it is last, and what was read over its frames."""
     places: dict[int, Face] = {}
     rows: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
     waits: dict[int, int] = defaultdict(int)
@@ -212,14 +210,15 @@ def _read(
             places |= shown.faces
             for number, face in shown.faces.items():
                 if waits[number] == 0 and len(rows[number]) < _MOST:
-                    rows[number].append(read_faces(shown.frame.pixels, [face], decoder)[0, 0])
+                    (reading,) = read_faces(shown.frame.pixels, [face], decoder)
+                    rows[number].append(reading.logits[:2])
                 waits[number] = (waits[number] + 1) % _EVERY
             tell("trace", shown.frame.index + 1, total)
     return {
-        number: (places[number], np.stack([np.mean(looks, axis=0), *looks]))
+        number: (places[number], Reading(np.concatenate([np.mean(looks, axis=0), *looks])))
         for number, looks in rows.items()
     }
 
 
-def _agreeing(logits: NDArray[np.float32], word: NDArray[np.bool_]) -> int:
-    return int(((logits[0] > 0) == word).sum())
+def _agreeing(reading: Reading, word: NDArray[np.bool_]) -> int:
+    return int((reading.bits[0] == word).sum())

@@ -87,10 +87,10 @@ class WatermarkRecipe:
     perturbations: int = 128
     margin: float = 0.15
     batch: int = 24
-    rate: float = 2e-3
-    swift: float = 10.0
+    rate: float = 1e-3
+    swift: float = 2.0
     meta: bool = True
-    virtual: float = 0.5
+    virtual: float = 0.1
     clip: float = 1.0
     seed: int = 0
 

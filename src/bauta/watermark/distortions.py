@@ -88,10 +88,10 @@ def shared(frames: Tensor, generator: Generator) -> Tensor:
 
 
 def colour(frames: Tensor, generator: Generator) -> Tensor:
-    """Another brightness, contrast and saturation."""
+    """Another brightness and contrast, and more, less or no colour."""
     gain, lift = _uniform(generator, 0.8, 1.2), _uniform(generator, -16, 16)
     grey = luma(frames)
-    return (grey + (frames - grey) * _uniform(generator, 0.5, 1.4)) * gain + lift
+    return (grey + (frames - grey) * _uniform(generator, 0, 1.4)) * gain + lift
 
 
 def dropout(frames: Tensor, generator: Generator) -> Tensor:

@@ -34,9 +34,9 @@ def mark_of(
         drawn, of the same shape, before the budget cut them. Differentiable.
 
     """
-    drawn = F.interpolate(
-        encoder(frames, bits).float(), limits.shape[-2:], mode="bilinear", align_corners=False
-    )
+    light = encoder(frames, bits).float()
+    drawn = F.interpolate(light, limits.shape[-2:], mode="bilinear", align_corners=False)
+    drawn = drawn.expand(-1, 3, -1, -1)
     return budget.project(drawn * limits, limits), drawn
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from bauta.engine.blurring import blurred
+from bauta.faces.luma import luma
 from bauta.watermark.codes import BITS
 
 #: Side of the frames that networks see, and of what is spread, in pixels.
@@ -35,20 +36,20 @@ class Encoder(nn.Module):
         super().__init__()
         self.patterns = nn.Parameter(spread_patterns(generator))
         #: What is added to every face, whoever it is and whatever the message.
-        self.common = nn.Parameter(torch.zeros(1, 3, SIDE // 2, SIDE // 2))
+        self.common = nn.Parameter(torch.zeros(1, 1, SIDE // 2, SIDE // 2))
         self.fine = nn.Sequential(_conv(3, _WIDTH, 2), _conv(_WIDTH, _WIDTH))
         self.middle = nn.Sequential(_conv(_WIDTH, _WIDE, 2), _conv(_WIDE, _WIDE))
         self.rough = nn.Sequential(_conv(_WIDE, _WIDE, 2), _conv(_WIDE, _WIDE))
         self.message = nn.ModuleList(
-            nn.Sequential(_conv(3, _MESSAGE), _conv(_MESSAGE, _MESSAGE)) for _ in range(2)
+            nn.Sequential(_conv(1, _MESSAGE), _conv(_MESSAGE, _MESSAGE)) for _ in range(2)
         )
         self.joined = nn.Sequential(
             _conv(2 * _WIDE + _MESSAGE, _WIDE), Attention(_WIDE), _conv(_WIDE, _WIDTH)
         )
         self.fused = nn.Sequential(
-            _conv(2 * _WIDTH + _MESSAGE + 3, _WIDTH), Attention(_WIDTH), _conv(_WIDTH, _WIDTH)
+            _conv(2 * _WIDTH + _MESSAGE + 1, _WIDTH), Attention(_WIDTH), _conv(_WIDTH, _WIDTH)
         )
-        self.drawn = nn.Conv2d(_WIDTH, 3, 3, padding=1)
+        self.drawn = nn.Conv2d(_WIDTH, 1, 3, padding=1)
         _initialised(self, generator)
         nn.init.normal_(self.drawn.weight, std=0.01, generator=generator)
 
@@ -60,7 +61,8 @@ class Encoder(nn.Module):
             bits: (B, 64), -1 or 1.
 
         Returns:
-            (B, 3, 128, 128), -1 to 1: shares of the largest change.
+            (B, 1, 128, 128), -1 to 1: shares of the largest change, of all colours alike, since
+            stains of colour are seen long before those of light.
 
         """
         spread = torch.einsum("bk,kchw->bchw", bits, self.patterns)
@@ -82,9 +84,9 @@ class Decoder(nn.Module):
     def __init__(self, patterns: Tensor, generator: Generator) -> None:
         super().__init__()
         self.patterns = nn.Parameter(patterns.detach().clone())
-        self.features = nn.Sequential(_conv(6, _WIDTH, 2), _conv(_WIDTH, _WIDTH),
+        self.features = nn.Sequential(_conv(4, _WIDTH, 2), _conv(_WIDTH, _WIDTH),
                                       _conv(_WIDTH, 64, 2), _conv(64, 64))  # fmt: skip
-        self.seen = nn.Conv2d(64, 3, 3, padding=1)
+        self.seen = nn.Conv2d(64, 1, 3, padding=1)
         self.deep = nn.Sequential(_conv(64, 64, 2), _conv(64, 64), nn.Conv2d(64, 32, 1))
         self.read = nn.Linear(32 * (COARSE // 2) ** 2, patterns.shape[0])
         self.scale = nn.Parameter(torch.tensor(0.03))
@@ -102,10 +104,11 @@ class Decoder(nn.Module):
             (B, 64) log odds that each bit is 1.
 
         """
-        small = F.adaptive_avg_pool2d(faces, COARSE)
+        light = luma(faces)
+        small = F.adaptive_avg_pool2d(light, COARSE)
         details = _evened(small - _around(small))
         rough = _scaled(small, faces.shape[-1])
-        seen = self.features(torch.cat([faces / 127.5 - 1, (faces - rough) / 16], dim=1))
+        seen = self.features(torch.cat([faces / 127.5 - 1, (light - rough) / 16], dim=1))
         clean = details + _LOUD * self.seen(seen)
         plain = torch.einsum("bchw,kchw->bk", clean, self.patterns) / COARSE
         deep: Tensor = self.read(self.deep(seen).flatten(1))
@@ -142,18 +145,17 @@ class Attention(nn.Module):
 
 
 def spread_patterns(generator: Generator) -> Tensor:
-    """(64, 3, 32, 32) patterns of unit root mean square, none like another, mostly in luma."""
+    """(64, 1, 32, 32) patterns of unit root mean square, none like another."""
     noise = torch.randn(BITS, 1, COARSE, COARSE, generator=generator)
     band = blurred(noise, _FINE) - blurred(noise, _ROUGH)
     rows = torch.linalg.qr(band.flatten(1).T)[0].T.reshape(band.shape)
-    rows = rows / rows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-    out: Tensor = rows.expand(-1, 3, -1, -1).contiguous()
+    out: Tensor = rows / rows.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return out
 
 
 def _evened(details: Tensor) -> Tensor:
     """Details as loud in busy places as in smooth ones."""
-    power = _around(details.square().mean(dim=1, keepdim=True))
+    power = _around(details.square())
     return details * _LOUD / (power + _LOUD**2).sqrt()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,39 +14,61 @@ from bauta.engine.transforms import Jitter
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import about_centre, warp
+from bauta.watermark.codes import BITS
 from bauta.watermark.marking import network_frames
 from bauta.watermark.network import SIDE, Decoder
 
 #: Looks at a face besides the plain one, each as if it lay a little elsewhere.
-_LOOKS = 6
+_LOOKS = 4
 _ELSEWHERE = Jitter(scale=1.03, rotation=0.02, shift=0.01)
 _SEED = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a decoder reads in a face.
+
+    Attributes:
+        logits: (L, 64) log odds that a bit is 1: the means of all looks, as the face is and
+            mirrored, then look by look.
+
+    """
+
+    logits: NDArray[np.float32]
+
+    @property
+    def bits(self) -> NDArray[np.bool_]:
+        """(L, 64) the likelier answers."""
+        return self.logits > 0
+
+    @property
+    def certainty(self) -> float:
+        """Mean absolute log odds of a bit, the greater of both means: how loud a mark is."""
+        return float(np.abs(self.logits[:2]).mean(axis=1).max())
+
+
 @torch.no_grad()
-def read_faces(
-    photo: NDArray[np.uint8], faces: Sequence[Face], decoder: Decoder
-) -> NDArray[np.float32]:
-    """What a decoder reads in faces.
+def read_faces(photo: NDArray[np.uint8], faces: Sequence[Face], decoder: Decoder) -> list[Reading]:
+    """Read the marks of faces.
 
     Args:
         photo: (H, W, 3) uint8 RGB.
         faces: N faces.
         decoder: in evaluation mode.
 
-    Returns:
-        (N, L, 64) log odds that a bit is 1: the mean of all looks first, then look by look.
-
     """
+    if not faces:
+        return []
     device = next(decoder.parameters()).device
     frames = network_frames(cut_canvas([photo] * len(faces), faces).to(device))
-    logits = torch.stack([decoder(_looks(frame[None])) for frame in frames])
-    return torch.cat([logits.mean(dim=1, keepdim=True), logits], dim=1).cpu().numpy()
+    return [_read(frame[None], decoder) for frame in frames]
 
 
-def certainty(logits: NDArray[np.float32]) -> float:
-    """Mean absolute log odds of a bit, in the (64,) mean over looks: how loud a mark is."""
-    return float(np.abs(logits).mean())
+def _read(frame: Tensor, decoder: Decoder) -> Reading:
+    looks = _looks(frame)
+    plain, mirrored = decoder(torch.cat([looks, looks.flip(3)])).cpu().numpy().reshape(2, -1, BITS)
+    means = [plain.mean(axis=0), mirrored.mean(axis=0)]
+    return Reading(np.concatenate([np.stack(means), plain, mirrored]))
 
 
 def _looks(frame: Tensor) -> Tensor:
