@@ -18,7 +18,7 @@ from bauta.engine.goals import Dodge, Goal, Impersonate
 from bauta.engine.loop import EarlyStop, IterativeMethod
 from bauta.engine.problem import Problem, own_embeddings
 from bauta.engine.transforms import NONE
-from bauta.errors import NoFaceError
+from bauta.errors import NoFaceError, UsageError
 from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.faces.frame import FRAME_SIZE, cut_canvas
@@ -246,6 +246,8 @@ def build_method(settings: Settings, surrogates: int = 1) -> IterativeMethod:
         options |= {"style": settings.style, "strength": settings.strength}
         options["reference"] = read_reference(settings.reference) if settings.reference else None
     elif settings.method == "dpg":
+        if not settings.word:
+            raise UsageError("the method dpg marks with a key: give --key and --id")
         options |= {"word": settings.word, "refine": settings.refine}
     return methods[settings.method](
         steps=preset.steps,

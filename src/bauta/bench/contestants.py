@@ -31,6 +31,8 @@ from bauta.recognizers.crops import arcface_crop
 from bauta.settings import Settings
 
 Pixels = NDArray[np.uint8]
+#: What dpg marks with where a plan says nothing: nobody's word.
+_WORD = "0f1e2d3c4b5a6978"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,8 @@ def protect(
 def _settings(contestant: Contestant, means: Means) -> Settings:
     # A budget of the bench is all used, unless the plan says otherwise.
     options: dict[str, Any] = {"spare": False, **contestant.entry.options}
+    if contestant.entry.name == "dpg":
+        options.setdefault("word", _WORD)
     targeted = options.get("goal") == "impersonate"
     return Settings(
         method=contestant.entry.name,

@@ -1,8 +1,8 @@
 """DPG: a traceable adversarial watermark. One change hides a face and says whose photo it is.
 
 Source: Y. Zhang et al., "Double Privacy Guard: Robust Traceable Adversarial Watermarking against
-Face Recognition", arXiv 2404.14693. The paper's networks mark in one pass; refining on the photo is
-beyond it.
+Face Recognition", arXiv 2404.14693. The paper's networks mark in one pass; descending on the photo,
+on what recognizers and the decoder say at once, is beyond it.
 """
 
 from __future__ import annotations
@@ -10,47 +10,47 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
-from bauta.engine.budgets import Budget, Linf, Perceptual
 from bauta.engine.flow import GRID, FlowBudget
-from bauta.engine.loop import EarlyStop, StepProgress
+from bauta.engine.loop import EarlyStop, State, StepProgress
 from bauta.engine.problem import Problem
-from bauta.errors import UsageError
 from bauta.methods.registry import methods
 from bauta.methods.tip_im import TipIm
 from bauta.watermark.codes import from_hex
+from bauta.watermark.distortions import DISTORTIONS
 from bauta.watermark.embedding import bits_of
 from bauta.watermark.marking import mark_of, network_frames
 from bauta.watermark.weights import trained_networks
+
+#: What may happen to the photo afterwards, of which each step meets so many.
+_DISTORTIONS, _MET = ("realigned", "jpeg", "soft-jpeg", "shared", "blur", "resize"), 2
+#: Log odds of each bit that are enough.
+_ENOUGH = 4.0
 
 
 @methods.register("dpg")
 @dataclass(frozen=True, kw_only=True)
 class Dpg(TipIm):
-    """Hide faces first, as :class:`TipIm` does, then mark what came of it, within one budget.
+    """Mark a face in one pass, then hide it by :class:`TipIm`'s steps, which keep the mark.
 
-    The order counts: a mark that the encoder draws on the hidden face is read as well as ever,
-    while steps against recognizers wear off one that is there already.
+    Every step follows two gradients: what recognizers say, and what the decoder reads after real
+    distortions. The second counts as far as bits are not read surely enough.
 
     Args:
-        word: the 64 bits of the mark, as 16 hexadecimal digits.
+        word: the 64 bits of the mark, as 16 hexadecimal digits; by default nobody's.
         refine: whether faces are hidden by gradient steps; else the mark is all there is.
-        share: of the budget's root mean square, what is kept for the mark.
+        loudest: most that reading counts, in units of hiding.
 
     """
 
-    word: str = ""
+    word: str = "0" * 16
     refine: bool = True
-    share: float = 0.5
+    loudest: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the ranges, and that there is something to mark with."""
+        """Check the ranges and the word."""
         super().__post_init__()
-        if not 0 < self.share < 1:
-            raise UsageError(f"share must be between 0 and 1, got {self.share}")
-        if not self.word:
-            raise UsageError("the method dpg marks with a key: give --key and --id")
         from_hex(self.word)
 
     def run(
@@ -61,49 +61,62 @@ class Dpg(TipIm):
         stop: EarlyStop | None = None,
         progress: StepProgress | None = None,
     ) -> Tensor:
-        """Hide, then mark; see :meth:`IterativeMethod.run`."""
+        """Mark, then hide; see :meth:`IterativeMethod.run`."""
         if not self.refine:
             if progress:
                 progress(self.steps, self.steps)
-            return self._marked(problem, _nothing(problem), problem.budget)
-        hiding, marking = shared_out(problem.budget, self.share)
-        answer = super().run(
-            replace(problem, budget=hiding), begin=begin, stop=stop, progress=progress
-        )
-        return self._marked(problem, answer, marking)
+            return self._marked(problem)
+        begin = self._marked(problem) if begin is None else begin
+        return super().run(problem, begin=begin, stop=stop, progress=progress)
+
+    def gradient(
+        self, problem: Problem, state: State, delta: Tensor, generator: Generator
+    ) -> Tensor:
+        """Gradient of both losses, each brought to the same size and weighed."""
+        hiding = super().gradient(problem, state, delta, generator)
+        reading, missing = self._reading(problem, delta, generator)
+        return _even(hiding) + self.loudest * missing * _even(reading)
+
+    def _reading(
+        self, problem: Problem, delta: Tensor, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Gradient of what the decoder misses, and (B, 1, 1, 1) how much that is, 0 to 1."""
+        decoder = trained_networks(str(delta.device)).networks.decoder
+        bits = bits_of(from_hex(self.word)).to(delta)
+        with torch.enable_grad():
+            point = delta.detach().requires_grad_(True)
+            frames = network_frames(replace(problem.canvas, images=problem.render(point)))
+            losses = []
+            for at in torch.randperm(len(_DISTORTIONS), generator=generator)[:_MET].tolist():
+                seen = _alike(_DISTORTIONS[at], frames, generator)
+                losses.append((1 - decoder(seen) * bits / _ENOUGH).clamp_min(0).mean(dim=1))
+            loss = torch.stack(losses).mean(dim=0)
+            (gradient,) = torch.autograd.grad(loss.sum(), point)
+        return gradient, loss.detach().clamp(max=1).view(-1, 1, 1, 1)
 
     @torch.no_grad()
-    def _marked(self, problem: Problem, answer: Tensor, budget: Budget) -> Tensor:
-        """An answer, with the mark of what it leads to."""
-        encoder = trained_networks(str(answer.device)).networks.encoder
-        seen = replace(problem.canvas, images=problem.render(answer))
-        bits = bits_of(from_hex(self.word)).to(answer).expand(len(answer), -1)
+    def _marked(self, problem: Problem) -> Tensor:
+        """What the encoder draws on the faces as they are."""
+        encoder = trained_networks(str(problem.masks.device)).networks.encoder
+        frames = network_frames(problem.canvas)
+        bits = bits_of(from_hex(self.word)).to(frames).expand(len(frames), -1)
+        budget = problem.budget
         pixels = budget.pixels if isinstance(budget, FlowBudget) else budget
-        mark, _ = mark_of(encoder, network_frames(seen), bits, problem.limits, pixels)
-        if isinstance(problem.budget, FlowBudget):
-            flows, deltas = problem.budget.unpack(answer)
-            return problem.project(problem.budget.pack(flows, deltas + mark))
-        return problem.project(answer + mark)
+        mark, _ = mark_of(encoder, frames, bits, problem.limits, pixels)
+        if isinstance(budget, FlowBudget):
+            mark = budget.pack(mark.new_zeros(len(mark), 2, GRID, GRID), mark)
+        return problem.project(mark)
 
 
-def shared_out(budget: Budget, share: float) -> tuple[Budget, Budget]:
-    """A budget in two, so that both together stay within it: what hides, and what marks.
-
-    Mean squares add up, as the two have nothing to do with each other; hard limits add up as such.
-    """
-    if isinstance(budget, FlowBudget):
-        hiding, marking = shared_out(budget.pixels, share)
-        return replace(budget, pixels=hiding), replace(budget, pixels=marking)
-    if isinstance(budget, Perceptual):
-        rest = (1 - share**2) ** 0.5
-        return replace(budget, rms=rest * budget.rms), replace(budget, rms=share * budget.rms)
-    assert isinstance(budget, Linf)
-    return Linf((1 - share) * budget.epsilon), Linf(share * budget.epsilon)
+def _alike(name: str, frames: Tensor, generator: Generator) -> Tensor:
+    """A distortion, the same for all faces, so that company changes nothing."""
+    seed = int(torch.randint(2**62, (1,), generator=generator))
+    change = DISTORTIONS[name]
+    parts = [change(frame[None], torch.Generator().manual_seed(seed)) for frame in frames]
+    return torch.cat(parts)
 
 
-def _nothing(problem: Problem) -> Tensor:
-    """The answer that changes nothing."""
-    deltas = problem.masks.new_zeros(len(problem.canvas), 3, problem.size, problem.size)
-    if isinstance(problem.budget, FlowBudget):
-        return problem.budget.pack(deltas.new_zeros(len(deltas), 2, GRID, GRID), deltas)
-    return deltas
+def _even(gradient: Tensor) -> Tensor:
+    """(B, ...) gradients of mean absolute value 1, face by face."""
+    size = gradient.abs().flatten(1).mean(dim=1).clamp_min(1e-12)
+    return gradient / size.view(-1, *(1,) * (gradient.dim() - 1))
