@@ -1,6 +1,7 @@
 """How long watermarks last in photos, and what they say of photos that have none.
 
     python benchmarks/watermarks.py curves --data lfw --people 100 --out marks
+    python benchmarks/watermarks.py plot --out marks
     python benchmarks/watermarks.py false --data lfw --out marks
 
 ``curves`` marks one photo of each of the first people of lfw-identification in one pass, and by
@@ -193,7 +194,7 @@ def _false(args: argparse.Namespace) -> None:
     loud = trained_networks().certainty
     names = [p.relative_to(args.data).as_posix() for p in sorted(args.data.glob("*/*.jpg"))]
     names = names[:: args.every]
-    faces = index_faces(args.data, names, args.out / "cache")
+    faces = index_faces(args.data, names, args.cache)
     ids = [_identifier(str(at)) for at in range(1000)]
     best, traced, heard, count = 0, 0, [], 0
     words = np.stack([code_word(KEY, one) for one in ids])
@@ -218,6 +219,36 @@ def _false(args: argparse.Namespace) -> None:
     _write(args.out / "false.csv", [row])
 
 
+def _plot(args: argparse.Namespace) -> None:
+    """Draw the curves of ``curves``, one panel per kind of change that has a strength."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with (args.out / "curves.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    panels = {"JPEG": "quality", "resize": "share of the size", "noise": "sigma", "blur": "radius"}
+    figure = Figure(figsize=(10, 2.8), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    for axes, (change, unit) in zip(
+        figure.subplots(1, 4, sharey=True), panels.items(), strict=True
+    ):
+        for kind in dict.fromkeys(row["kind"] for row in rows):
+            points = [
+                (float(row["change"].split()[1]), 100 * float(row["traced"]))
+                for row in rows
+                if row["kind"] == kind and row["change"].startswith(change + " ")
+            ]
+            axes.plot(*zip(*sorted(points), strict=True), marker="o", label=kind)
+        axes.set(title=change, xlabel=unit, ylim=(0, 103))
+        if change in ("JPEG", "resize"):
+            axes.invert_xaxis()
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("photos traced, %")
+    figure.axes[0].legend(frameon=False)
+    figure.savefig(args.out / "curves.png")
+
+
 def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", newline="", encoding="utf-8") as stream:
@@ -230,17 +261,18 @@ def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
 def main() -> None:
     """Print tables, and write them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["curves", "false"])
-    parser.add_argument("--data", type=Path, required=True, help="LFW")
+    parser.add_argument("what", choices=["curves", "false", "plot"])
+    parser.add_argument("--data", type=Path, help="LFW")
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--kinds", default="one pass,refined")
     parser.add_argument("--epsilon", type=float, default=8.0)
     parser.add_argument("--warp", type=float, default=0.0)
     parser.add_argument("--every", type=int, default=1, help="take every so-manyth photo")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="where faces lie")
     parser.add_argument("--out", type=Path, default=Path("marks"))
     args = parser.parse_args()
     torch.set_num_threads(max(1, torch.get_num_threads()))
-    {"curves": _curves, "false": _false}[args.what](args)
+    {"curves": _curves, "false": _false, "plot": _plot}[args.what](args)
 
 
 if __name__ == "__main__":

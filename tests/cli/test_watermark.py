@@ -86,7 +86,7 @@ def test_a_lost_register_is_told_what_to_try(
 ) -> None:
     key.with_name("my.key.ids").unlink()
     done = bauta("watermark", "trace", marked, "--key", key)
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "--id" in done.output
     told = parsed(bauta("watermark", "trace", marked, "--key", key, "--id", "me/2026-11", "--json"))
     assert told["files"][0]["answer"] == "yours"

@@ -76,7 +76,7 @@ def test_every_record_is_complete(row: WeightRecord) -> None:
     assert records()[row.name] is row
     for field in ("architecture", "licence", "training_data"):
         assert getattr(row, field).strip(), field
-    own = row.source == "shipped" and row.kind == "recognizer"
+    own = row.source == "shipped" and row.kind in ("recognizer", "watermark")
     assert row.origin.startswith("trained by Bauta" if own else "https://")
     if row.source == "download":
         assert row.url is not None
