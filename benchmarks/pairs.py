@@ -3,7 +3,8 @@
     bauta bench run plan.toml --data lfw --out run
     python benchmarks/pairs.py run/plan/photos/dfpp@8 --lfw lfw --people 30 --judge facexzoo
 
-Dodging: share of a person's next five photos that a judge no longer matches at FAR 1 %.
+Dodging: share of a person's next five photos that a judge no longer matches, at FAR 1 % or as --far
+says.
 Impersonation, where somebody else is to be seen: the target that the default surrogates find
 nearest, by another photo of that person. SSIM is that of luma in the face's box.
 """
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from bauta.audit.metrics import psnr
 from bauta.bench.people import People, identification, load_split
 from bauta.faces.face import Face
 from bauta.faces.index import main_face
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--lfw", type=Path, required=True)
     parser.add_argument("--people", type=int, required=True, help="as in the plan")
     parser.add_argument("--judge", action="append", required=True)
+    parser.add_argument("--far", default="far-1%", help="threshold: far-1% or far-0.1%")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     given = parser.parse_args()
     split = load_split("lfw-identification")
@@ -45,7 +48,7 @@ def main() -> None:
     people = identification(
         given.lfw, split, people=given.people, skip=0, cache=given.cache, gallery=1
     )
-    album = _Album(people)
+    album = _Album(people, given.far)
     for folder in given.folders:
         print(folder.name, *album.rates(folder, given.judge), sep="\n  ")
 
@@ -53,8 +56,9 @@ def main() -> None:
 class _Album:
     """Photos of people and targets, and how similar judges find changed ones."""
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, far: str) -> None:
         self._people = people
+        self._far = far
         self.embed = cache(self._embed)
 
     def rates(self, folder: Path, judges: list[str]) -> list[str]:
@@ -62,7 +66,7 @@ class _Album:
         targeted = "impersonating" in folder.name
         dodged = {name: [] for name in judges}
         taken = {name: [] for name in judges}
-        alike = []
+        alike, ratios = [], []
         for at, probe in enumerate(self._people.probes):
             file = folder / f"{at:04d}.jpg"
             if not file.exists():
@@ -70,18 +74,20 @@ class _Album:
             changed = read_photo(file).pixels
             face = main_face(changed) or self._people.faces[probe]
             alike.append(luma_ssim(self._pixels(probe), changed, self._people.faces[probe]))
+            ratios.append(psnr(self._pixels(probe), changed))
             target = self._target(changed, face) if targeted else None
             for name in judges:
                 judge = get_recognizer(name)
                 row = judge.embed([changed], [face])
                 others = self._photos_of(self._people.names[at])[:_OTHERS]
                 dodged[name].append(
-                    float((self._similar(row, judge, others) < _limit(judge)).mean())
+                    float((self._similar(row, judge, others) < self._limit(judge)).mean())
                 )
                 if target:
                     seen = self._similar(row, judge, [target])
-                    taken[name].append(float(seen[0] >= _limit(judge)))
-        said = [f"{len(alike)} people, SSIM of luma {np.mean(alike):.3f}", _line("dodging", dodged)]
+                    taken[name].append(float(seen[0] >= self._limit(judge)))
+        seen = f"SSIM of luma {np.mean(alike):.3f}, PSNR of the photo {np.mean(ratios):.1f} dB"
+        said = [f"{len(alike)} people, {seen}", _line("dodging", dodged)]
         return [*said, _line("impersonation", taken)] if targeted else said
 
     def _target(self, changed: Pixels, face: Face) -> str:
@@ -108,6 +114,9 @@ class _Album:
         face = self._people.faces[name]
         return get_recognizer(judge).embed([self._pixels(name)], [face])[0]
 
+    def _limit(self, judge: Judge) -> float:
+        return judge.thresholds[self._far].similarity
+
     def _pixels(self, name: str) -> Pixels:
         return read_photo(self._people.root / name).pixels
 
@@ -121,10 +130,6 @@ def luma_ssim(before: Pixels, after: Pixels, face: Face) -> float:
     )[1]  # fmt: skip
     left, top, right, bottom = (max(0, int(side)) for side in face.box)
     return float(alike[top:bottom, left:right].mean())
-
-
-def _limit(judge: Judge) -> float:
-    return judge.thresholds["far-1%"].similarity
 
 
 def _who(name: str) -> str:
