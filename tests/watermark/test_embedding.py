@@ -64,7 +64,7 @@ def test_a_mark_is_hardly_there(marked: Pixels, collins: Pixels, collins_face: F
 
 
 @pytest.mark.parametrize(
-    ("quality", "size"), [(70, None), (50, None), (80, (256, 256)), (70, (410, 410))]
+    ("quality", "size"), [(70, None), (50, None), (80, (384, 384)), (70, (410, 410))]
 )
 def test_a_mark_outlives_what_photos_go_through(
     marked: Pixels, quality: int, size: tuple[int, int] | None

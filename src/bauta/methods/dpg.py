@@ -46,7 +46,7 @@ class Dpg(TipIm):
 
     word: str = "0" * 16
     refine: bool = True
-    loudest: float = 2.0
+    loudest: float = 4.0
 
     def __post_init__(self) -> None:
         """Check the ranges and the word."""
