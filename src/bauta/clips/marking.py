@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ def mark_video(
     checked(identifier)
     networks = trained_networks(device).networks
     seen: set[int] = set()
-    done: set[int] = set()
+    looks = _Looks()
     frames = marked = 0
     with read_video(source) as video:
         suffix = output_suffix(video)
@@ -120,7 +120,7 @@ def mark_video(
             for shown in _tracked(video, min_face):
                 seen |= set(shown.faces)
                 mine = {n: f for n, f in shown.faces.items() if wanted is None or n in wanted}
-                done |= set(mine)
+                looks.note(shown.frame.index, mine)
                 pixels = mark_photo(
                     shown.frame.pixels, list(mine.values()), word, networks.encoder,
                     epsilon=epsilon, grey=is_grey(shown.frame.pixels),
@@ -130,17 +130,15 @@ def mark_video(
                 tell("mark", frames, total)
             _check(source, wanted, seen, frames)
         left_out = tuple(describe_metadata(video)) if metadata == "private" else ()
-    read = _read(target, networks.decoder, min_face, tell)
-    # Numbers go by who comes into view first, so both readings count alike.
-    agreeing = [_agreeing(read[n][1], word) if n in read else 0 for n in sorted(done)]
+    read = _read_back(target, looks, networks.decoder, tell, frames)
     return MarkedClip(
         source=source,
         written=target,
         frames=frames,
         marked=marked,
         faces=len(seen),
-        chosen=tuple(sorted(done)),
-        agreeing=tuple(agreeing),
+        chosen=tuple(sorted(read)),
+        agreeing=tuple(int((read[n].bits[0] == word).sum()) for n in sorted(read)),
         left_out=left_out,
         notes=tuple(writer.notes),
     )
@@ -197,28 +195,55 @@ def _check(source: Path, wanted: frozenset[int] | None, seen: set[int], frames: 
         raise UsageError(f"there is no face number {wrong[0]}: the video has {len(seen)}")
 
 
+class _Looks:
+    """Which frames are read, and where in them each face is."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, dict[int, Face]] = defaultdict(dict)
+        self._shown: dict[int, int] = defaultdict(int)
+
+    def note(self, index: int, faces: Mapping[int, Face]) -> Mapping[int, Face]:
+        """Choose the faces of a frame that are to be read: each now and then, and not too often."""
+        for number, face in faces.items():
+            due, turn = divmod(self._shown[number], _EVERY)
+            if turn == 0 and due < _MOST:
+                self.places[index][number] = face
+            self._shown[number] += 1
+        return self.places.get(index, {})
+
+
+def _read_back(
+    path: Path, looks: _Looks, decoder: Decoder, tell: ClipProgress, total: int
+) -> dict[int, Reading]:
+    """What is read of each face in a written video, where it was marked."""
+    rows: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
+    with read_video(path) as video:
+        for frame in video:
+            for number, face in looks.places.get(frame.index, {}).items():
+                (reading,) = read_faces(frame.pixels, [face], decoder)
+                rows[number].append(reading.logits[:2])
+            tell("trace", frame.index + 1, total)
+    return {number: _together(several) for number, several in rows.items()}
+
+
 def _read(
     path: Path, decoder: Decoder, min_face: float | None, tell: ClipProgress
 ) -> dict[int, tuple[Face, Reading]]:
     """Per face, where it is last, and what was read over its frames."""
     places: dict[int, Face] = {}
     rows: dict[int, list[NDArray[np.float32]]] = defaultdict(list)
-    waits: dict[int, int] = defaultdict(int)
+    looks = _Looks()
     with read_video(path) as video:
         total = frames_in(video)
         for shown in _tracked(video, min_face):
             places |= shown.faces
-            for number, face in shown.faces.items():
-                if waits[number] == 0 and len(rows[number]) < _MOST:
-                    (reading,) = read_faces(shown.frame.pixels, [face], decoder)
-                    rows[number].append(reading.logits[:2])
-                waits[number] = (waits[number] + 1) % _EVERY
+            for number, face in looks.note(shown.frame.index, shown.faces).items():
+                (reading,) = read_faces(shown.frame.pixels, [face], decoder)
+                rows[number].append(reading.logits[:2])
             tell("trace", shown.frame.index + 1, total)
-    return {
-        number: (places[number], Reading(np.concatenate([np.mean(looks, axis=0), *looks])))
-        for number, looks in rows.items()
-    }
+    return {number: (places[number], _together(several)) for number, several in rows.items()}
 
 
-def _agreeing(reading: Reading, word: NDArray[np.bool_]) -> int:
-    return int((reading.bits[0] == word).sum())
+def _together(rows: Sequence[NDArray[np.float32]]) -> Reading:
+    """One reading of what was read of a face in several frames: the mean first."""
+    return Reading(np.concatenate([np.mean(rows, axis=0), *rows]))
