@@ -88,7 +88,7 @@ def _trained(faces: FaceSet, steps: int) -> Autoencoder:
         optimiser.step()
         slowing.step()
         if step % 100 == 99:
-            print(f"autoencoder, step {step + 1}: off by {float(loss):.1f} grey levels", flush=True)
+            print(f"autoencoder, step {step + 1}: off by {loss.item():.1f} grey levels", flush=True)
     return network.eval()
 
 

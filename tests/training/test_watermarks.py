@@ -92,7 +92,11 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
     with pytest.raises(Enough):
         train_watermark(TINY, *halves, tmp_path / "b", progress=stop)
     assert train_watermark(TINY, *halves, tmp_path / "b", minutes=0) is None
-    again = train_watermark(TINY, *halves, tmp_path / "b")
+    told.clear()
+    again = train_watermark(
+        TINY, *halves, tmp_path / "b", progress=lambda done, _n, _loss: told.append(done)
+    )
+    assert told == [5, 6]
     torch.testing.assert_close(weights_of(whole), weights_of(again))
     with (tmp_path / "a" / LOG).open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

@@ -37,6 +37,8 @@ _OPTIONS = frozenset(
         "region",
         "style",
         "strength",
+        "word",
+        "refine",
     }
 )
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -116,21 +117,28 @@ def train_watermark(
     if not len(faces) or not len(held_out):
         raise UsageError("training needs faces, and others to check on")
     run = _prepared(recipe, faces, held_out, folder, torch.device(device))
-    begun, saved = time.perf_counter(), time.perf_counter()
-    before = run.seconds
-    while run.step < recipe.steps and time.perf_counter() - begun < 60 * minutes:
+    try:
+        _run_on(run, 60 * minutes, progress)
+    finally:
+        _save(run)
+    return run.networks.eval() if run.step >= recipe.steps else None
+
+
+def _run_on(run: _Run, seconds: float, progress: StepProgress | None) -> None:
+    """Step after step, until it is done or time is up."""
+    begun = saved = time.perf_counter()
+    before, steps = run.seconds, run.recipe.steps
+    while run.step < steps and time.perf_counter() - begun < seconds:
         loss = _step(run)
         run.step += 1
         run.seconds = before + time.perf_counter() - begun
-        if progress:
-            progress(run.step, recipe.steps, loss)
-        if run.step % ROW_EVERY == 0 or run.step == recipe.steps:
+        if run.step % ROW_EVERY == 0 or run.step == steps:
             _end_row(run)
         if time.perf_counter() - saved > _SAVE_EVERY:
             _save(run)
             saved = time.perf_counter()
-    _save(run)
-    return run.networks.eval() if run.step >= recipe.steps else None
+        if progress:
+            progress(run.step, steps, loss)
 
 
 def _prepared(
@@ -166,12 +174,9 @@ def _step(run: _Run) -> float:
     parameters = list(run.networks.parameters())
     loss, terms = _loss(run, first, generator)
     gradients = _gradients(loss, parameters)
-    kept = _moved(parameters, gradients, recipe.virtual) if recipe.meta else None
-    other, more = _loss(run, second, generator)
-    others = _gradients(other, parameters)
-    if kept is not None:
-        for parameter, value in zip(parameters, kept, strict=True):
-            parameter.data.copy_(value)
+    with _moved(parameters, gradients, recipe.virtual if recipe.meta else 0.0):
+        other, more = _loss(run, second, generator)
+        others = _gradients(other, parameters)
     for parameter, one, two in zip(parameters, gradients, others, strict=True):
         parameter.grad = (one + two) / 2
     nn.utils.clip_grad_norm_(parameters, recipe.clip, error_if_nonfinite=True)
@@ -288,15 +293,20 @@ def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]
     ]
 
 
+@contextmanager
 def _moved(
     parameters: Sequence[nn.Parameter], gradients: Sequence[Tensor], length: float
-) -> list[Tensor]:
-    """Move parameters a step of this length, and return where they were."""
+) -> Iterator[None]:
+    """Parameters a step of this length further on, for as long as it lasts."""
     kept = [parameter.detach().clone() for parameter in parameters]
     norm = torch.stack([gradient.norm() for gradient in gradients]).norm().clamp_min(1e-12)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.data.sub_(gradient * (length / norm))
-    return kept
+    try:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.data.sub_(gradient * (length / norm))
+        yield
+    finally:
+        for parameter, value in zip(parameters, kept, strict=True):
+            parameter.data.copy_(value)
 
 
 def _rate(run: _Run) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bauta.engine.transforms import Jitter
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import about_centre, warp
@@ -18,10 +18,12 @@ from bauta.watermark.codes import BITS
 from bauta.watermark.marking import network_frames
 from bauta.watermark.network import SIDE, Decoder
 
-#: Looks at a face besides the plain one, each as if it lay a little elsewhere.
-_LOOKS = 4
-_ELSEWHERE = Jitter(scale=1.03, rotation=0.02, shift=0.01)
-_SEED = 0
+#: Scales and turns (in radians) at which a face is looked at, for its landmarks may have been found
+#: elsewhere: of forty photos of LFW two were found anew 9 and 16 % larger.
+_ELSEWHERE = (
+    (1.0, 0.0), (0.87, 0.0), (0.93, 0.0), (1.075, 0.0), (1.155, 0.0),
+    (1.0, 0.035), (1.0, -0.035), (1.08, 0.035), (1.08, -0.035),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +69,22 @@ def read_faces(photo: NDArray[np.uint8], faces: Sequence[Face], decoder: Decoder
 def _read(frame: Tensor, decoder: Decoder) -> Reading:
     looks = _looks(frame)
     plain, mirrored = decoder(torch.cat([looks, looks.flip(3)])).cpu().numpy().reshape(2, -1, BITS)
-    means = [plain.mean(axis=0), mirrored.mean(axis=0)]
-    return Reading(np.concatenate([np.stack(means), plain, mirrored]))
+    return Reading(np.concatenate([_mean(plain), _mean(mirrored), plain, mirrored]))
+
+
+def _mean(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(1, 64) mean of (L, 64) looks, in which the loud ones count more."""
+    weights = np.abs(logits).mean(axis=1, keepdims=True) ** 4
+    mean: NDArray[np.float32] = (weights * logits).sum(axis=0, keepdims=True) / weights.sum()
+    return mean
 
 
 def _looks(frame: Tensor) -> Tensor:
-    """(1 + L, 3, 128, 128) a frame, and as it would be if its face had been found elsewhere."""
-    generator = torch.Generator().manual_seed(_SEED)
-    maps = about_centre(_ELSEWHERE.draw(_LOOKS, generator), SIDE)
-    many = frame.expand(_LOOKS, -1, -1, -1)
-    return torch.cat([frame, warp(many, maps.to(frame), (SIDE, SIDE))])
+    """(L, 3, 128, 128) a frame, and as it would be if its face had been found elsewhere."""
+    rows = [
+        [[scale * math.cos(turn), -scale * math.sin(turn), 0.0],
+         [scale * math.sin(turn), scale * math.cos(turn), 0.0]]
+        for scale, turn in _ELSEWHERE
+    ]  # fmt: skip
+    maps = about_centre(torch.tensor(rows), SIDE).to(frame)
+    return warp(frame.expand(len(maps), -1, -1, -1), maps, (SIDE, SIDE))
