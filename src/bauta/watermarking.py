@@ -175,8 +175,8 @@ def make_key(
     if register.is_file():
         # Another key cannot open it: it would be in the way at the first photo.
         check_target(register, overwrite=overwrite)
-        register.unlink()
     atomic_write(target, key.to_bytes(passphrase), overwrite=overwrite, secret=True)
+    register.unlink(missing_ok=True)
     return key
 
 
@@ -220,9 +220,7 @@ def embed(
 
     """
     source, clock = Path(photo), Clock()
-    if not 1 <= epsilon <= 64:
-        raise UsageError(f"epsilon must be between 1 and 64 grey levels, got {epsilon}")
-    checked(identifier)
+    check_request(identifier, epsilon)
     networks = trained_networks(device).networks
     clock.stop("load")
     picture = read_photo(source)
@@ -257,6 +255,18 @@ def embed(
     )
 
 
+def check_request(identifier: str, epsilon: float) -> None:
+    """Notice what cannot be done before an identifier is given out for it.
+
+    Raises:
+        UsageError: the identifier cannot be used, or epsilon is out of range.
+
+    """
+    checked(identifier)
+    if not 1 <= epsilon <= 64:
+        raise UsageError(f"epsilon must be between 1 and 64 grey levels, got {epsilon}")
+
+
 def trace(
     keys: Sequence[OwnKey],
     photo: str | Path,
@@ -282,15 +292,15 @@ def trace(
     """
     source, clock = Path(photo), Clock()
     known = known_words(keys, identifiers)
-    networks, loud = trained_networks(device).networks, trained_networks(device).certainty
+    trained = trained_networks(device)
     clock.stop("load")
     pixels = read_photo(source).pixels
     clock.stop("read")
     found = find(pixels, min_face=min_face)
     clock.stop("find")
-    readings = read_faces(pixels, found, networks.decoder)
+    readings = read_faces(pixels, found, trained.networks.decoder)
     rows = [
-        traced_face(number, face, read, known, loud=loud, tries=len(found))
+        traced_face(number, face, read, known, loud=trained.certainty, tries=len(found))
         for number, (face, read) in enumerate(zip(found, readings, strict=True), 1)
     ]
     clock.stop("trace")

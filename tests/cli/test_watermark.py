@@ -176,3 +176,12 @@ def test_protecting_marks_too(bauta: Run, portrait: Path, key: Path, parsed: Par
     assert "me/2026-11" not in text
     assert json.loads(text)["photos"][0]["settings"]["word"] is True
     assert read_photo(written).pixels.shape == read_photo(portrait).pixels.shape
+
+
+def test_identifiers_are_given_out_for_something_alone(
+    bauta: Run, portrait: Path, key: Path, folder: Path
+) -> None:
+    (folder / "empty").mkdir()
+    done = bauta("protect", folder / "empty", "--method", "dpg", "--key", key, "--id", "a")
+    assert done.exit_code == 2
+    assert not key.with_name("my.key.ids").exists()

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from bauta.cli.clips import mask_clip, print_worn
+from bauta.cli.jobs import run_jobs
 from bauta.cli.options import (
     Device,
     Json,
@@ -23,10 +24,10 @@ from bauta.cli.options import (
     Photos,
     Surrogates,
 )
-from bauta.cli.output import complain, out, print_json, progress_bar, usage_errors
+from bauta.cli.output import out, print_json, progress_bar, usage_errors
 from bauta.cli.passphrase import Passphrase, ask_passphrase, passphrase_for
-from bauta.cli.paths import make_folder, photo_jobs
-from bauta.errors import BautaError, RegistryError, UsageError
+from bauta.cli.paths import photo_jobs
+from bauta.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -283,26 +284,7 @@ def _run(
     """Change one photo or video after the other; one that fails never stops the rest."""
     from bauta.personal import Worn
 
-    worn: list[Worn | WornClip] = []
-    failures: list[dict[str, str]] = []
-    with progress_bar(quiet=quiet) as bar:
-        task = bar.add_task(done, total=len(jobs))
-        for source, target in jobs:
-            try:
-                if target is not None:
-                    make_folder(target.parent)
-                worn.append(change(source, target, bar))
-            except BautaError as error:
-                if len(jobs) == 1 and isinstance(error, UsageError | RegistryError):
-                    complain(error)
-                    raise typer.Exit(2) from error
-                failures.append({"path": str(source), "error": str(error)})
-                if not quiet:
-                    complain(error)
-            else:
-                if not quiet:
-                    _say(worn[-1], done)
-            bar.advance(task)
+    worn, failures = run_jobs(jobs, change, lambda one: _say(one, done), what=done, quiet=quiet)
     if quiet:
         photos = [one.to_json() for one in worn if isinstance(one, Worn)]
         videos = [one.to_json() for one in worn if not isinstance(one, Worn)]

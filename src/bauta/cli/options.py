@@ -21,6 +21,9 @@ Perceptual = Annotated[
 Surrogates = Annotated[
     list[str] | None, typer.Option(help="Recognizer to optimise against; repeatable.")
 ]
+Faces = Annotated[
+    str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
+]
 MinFace = Annotated[float | None, typer.Option(help="Smallest face to find, in pixels.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 KeepMetadata = Annotated[
@@ -30,3 +33,8 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace existing outputs (never originals).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+TrainingFolder = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder for checkpoint, log, and result.")
+]
+Seed = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
+Minutes = Annotated[float, typer.Option(help="Stop after this time; the next call goes on.")]

@@ -14,6 +14,7 @@ from bauta.audit.scores import PhotoReport
 from bauta.cli.clips import print_clip, protect_clip
 from bauta.cli.options import (
     Device,
+    Faces,
     Json,
     KeepMetadata,
     Media,
@@ -127,9 +128,7 @@ def protect_command(
         bool, typer.Option(help="Hide faces by gradient steps too, besides marking them; for dpg.")
     ] = True,
     passphrase: Passphrase = False,
-    faces: Annotated[
-        str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
-    ] = "all",
+    faces: Faces = "all",
     surrogate: Surrogates = None,
     judge: Annotated[
         list[str] | None, typer.Option(help="Recognizer that scores the result; repeatable.")
@@ -164,6 +163,8 @@ def protect_command(
     from bauta.settings import Settings
 
     with usage_errors():
+        # The settings give an identifier out: only if there is something to mark.
+        jobs = photo_jobs(paths, output, "-protected", videos=True)
         settings = Settings(
             method=method,
             preset=preset,
@@ -191,7 +192,6 @@ def protect_command(
             device=device,
             metadata="keep" if keep_metadata else "private",
         )
-        jobs = photo_jobs(paths, output, "-protected", videos=True)
         _check_names(settings)
         if report:
             report_files(report)

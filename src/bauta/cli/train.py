@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from bauta.cli.options import Minutes, Seed, TrainingFolder
 from bauta.cli.output import Tell, out, progress_bar, usage_errors
 
 EXAMPLES = """
@@ -32,14 +33,10 @@ def train_command(
         Path | None,
         typer.Option(help="Folder or zip of unlabelled faces, for distillation and attributes."),
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for checkpoint, log, and result.")
-    ] = Path("training"),
+    output: TrainingFolder = Path("training"),
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    minutes: Annotated[
-        float, typer.Option(help="Stop after this time; the next call goes on.")
-    ] = math.inf,
+    seed: Seed = None,
+    minutes: Minutes = math.inf,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     devices: Annotated[int, typer.Option(help="How many devices.")] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",

@@ -15,13 +15,27 @@ import typer
 from rich.markup import escape
 
 from bauta.cli.clips import mark_clip, print_marked, trace_clip
-from bauta.cli.options import Device, Json, KeepMetadata, Media, MinFace, Output, Overwrite
-from bauta.cli.output import complain, out, print_json, progress_bar, usage_errors
+from bauta.cli.jobs import run_jobs
+from bauta.cli.options import (
+    Device,
+    Faces,
+    Json,
+    KeepMetadata,
+    Media,
+    MinFace,
+    Minutes,
+    Output,
+    Overwrite,
+    Seed,
+    TrainingFolder,
+)
+from bauta.cli.output import out, print_json, progress_bar, usage_errors
 from bauta.cli.passphrase import Passphrase, ask_passphrase, passphrase_for
-from bauta.cli.paths import make_folder, photo_jobs
-from bauta.errors import BautaError, RegistryError, UsageError
+from bauta.cli.paths import photo_jobs
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from bauta.clips import MarkedClip
     from bauta.watermarking import Marked, OwnKey, Traced, TracedFace
 
@@ -84,9 +98,7 @@ def embed_command(
         str, typer.Option("--id", help="What a trace tells you again, such as me/2026-11.")
     ],
     output: Output = None,
-    faces: Annotated[
-        str, typer.Option(help="all, largest, or numbers such as 1,3 (1 is the largest).")
-    ] = "all",
+    faces: Faces = "all",
     epsilon: Annotated[
         float, typer.Option(help="How much change you accept, in grey levels of 255.")
     ] = 8.0,
@@ -110,27 +122,15 @@ def embed_command(
     with usage_errors():
         jobs = photo_jobs(paths, output, MARKED, videos=True)
     mine = _opened(key, passphrase)
-    done: list[Marked | MarkedClip] = []
-    failures: list[dict[str, str]] = []
-    with progress_bar(quiet=json) as bar:
-        task = bar.add_task("marking", total=len(jobs))
-        for source, target in jobs:
-            try:
-                if target is not None:
-                    make_folder(target.parent)
-                change = partial(mark_clip, bar=bar) if is_video(source) else embed
-                one = change(
-                    mine, identifier, source, target, faces=faces, epsilon=epsilon,
-                    min_face=min_face, metadata="keep" if keep_metadata else "private",
-                    overwrite=overwrite, device=device,
-                )  # fmt: skip
-            except BautaError as error:
-                _failed(error, source, failures, single=len(jobs) == 1, quiet=json)
-            else:
-                done.append(one)
-                if not json:
-                    _say_marked(one) if isinstance(one, Marked) else print_marked(one)
-            bar.advance(task)
+
+    def mark(source: Path, target: Path | None, bar: Progress) -> Marked | MarkedClip:
+        change = partial(mark_clip, bar=bar) if is_video(source) else embed
+        return change(
+            mine, identifier, source, target, faces=faces, epsilon=epsilon, min_face=min_face,
+            metadata="keep" if keep_metadata else "private", overwrite=overwrite, device=device,
+        )  # fmt: skip
+
+    done, failures = run_jobs(jobs, mark, _say_marked, what="marking", quiet=json)
     if json:
         photos = [one.to_json() for one in done if isinstance(one, Marked)]
         videos = [one.to_json() for one in done if not isinstance(one, Marked)]
@@ -173,23 +173,12 @@ def trace_command(
     with usage_errors():
         jobs = photo_jobs(paths, None, "-traced", videos=True)
     keys = [_opened(file, passphrase) for file in key]
-    done: list[Traced] = []
-    failures: list[dict[str, str]] = []
-    with progress_bar(quiet=json) as bar:
-        task = bar.add_task("tracing", total=len(jobs))
-        for source, _ in jobs:
-            try:
-                look = partial(trace_clip, bar=bar) if is_video(source) else trace
-                one = look(
-                    keys, source, identifiers=identifier or (), min_face=min_face, device=device
-                )
-            except BautaError as error:
-                _failed(error, source, failures, single=len(jobs) == 1, quiet=json)
-            else:
-                done.append(one)
-                if not json:
-                    _say_traced(one)
-            bar.advance(task)
+
+    def look(source: Path, _: Path | None, bar: Progress) -> Traced:
+        follow = partial(trace_clip, bar=bar) if is_video(source) else trace
+        return follow(keys, source, identifiers=identifier or (), min_face=min_face, device=device)
+
+    done, failures = run_jobs(jobs, look, _say_traced, what="tracing", quiet=json)
     if json:
         print_json({"files": [one.to_json() for one in done], "failures": failures})
     elif len(jobs) > 1:
@@ -214,13 +203,9 @@ Examples:
 def train_command(
     recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")],
     data: Annotated[Path, typer.Option(help="Folder with one folder of photos per person.")],
-    output: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for checkpoint, log, and result.")
-    ] = Path("training"),
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    minutes: Annotated[
-        float, typer.Option(help="Stop after this time; the next call goes on.")
-    ] = math.inf,
+    output: TrainingFolder = Path("training"),
+    seed: Seed = None,
+    minutes: Minutes = math.inf,
     device: Device = "cpu",
 ) -> None:
     """Train encoder and decoder by a recipe: resumable, with a log.
@@ -270,19 +255,12 @@ def train_command(
     out.print(f"{escape(str(weights))}, {escape(str(card))}, log in {escape(str(folder))}")
 
 
-def _failed(
-    error: BautaError, source: Path, failures: list[dict[str, str]], *, single: bool, quiet: bool
-) -> None:
-    """Note that a photo failed; one alone that was asked for wrongly ends it all."""
-    if single and isinstance(error, UsageError | RegistryError):
-        complain(error)
-        raise typer.Exit(2) from error
-    failures.append({"path": str(source), "error": str(error)})
-    if not quiet:
-        complain(error)
+def _say_marked(one: Marked | MarkedClip) -> None:
+    from bauta.watermarking import Marked
 
-
-def _say_marked(one: Marked) -> None:
+    if not isinstance(one, Marked):
+        print_marked(one)
+        return
     numbers = ", ".join(str(number) for number in one.chosen)
     bits = ", ".join(str(count) for count in one.agreeing)
     change = "" if math.isinf(one.psnr) else f"; {one.psnr:.1f} dB"

@@ -19,12 +19,18 @@ from bauta.media.atomic import check_target
 from bauta.media.video import Video, VideoWriter, describe_metadata, output_suffix, read_video
 from bauta.recognizers.zoo import get_surrogate
 from bauta.settings import Settings
-from bauta.watermark.codes import checked
 from bauta.watermark.embedding import mark_photo
 from bauta.watermark.network import Decoder
 from bauta.watermark.reading import Reading, read_faces
 from bauta.watermark.weights import trained_networks
-from bauta.watermarking import MARKED, OwnKey, Traced, known_words, traced_face
+from bauta.watermarking import (
+    MARKED,
+    OwnKey,
+    Traced,
+    check_request,
+    known_words,
+    traced_face,
+)
 
 #: Who tells people apart after cuts.
 _RECOGNIZER = "tight-ms1m"
@@ -105,7 +111,7 @@ def mark_video(
     """
     tell = progress or (lambda *_: None)
     source, wanted = Path(path), chosen_numbers(faces)
-    checked(identifier)
+    check_request(identifier, epsilon)
     networks = trained_networks(device).networks
     seen: set[int] = set()
     looks = _Looks()
