@@ -15,6 +15,7 @@ from PIL import Image
 from typer.testing import Result
 
 from bauta.keys import sealing
+from bauta.keys.watermark import WatermarkKey
 from bauta.media import read_photo
 
 Run = Callable[..., Result]
@@ -31,6 +32,8 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 def key(bauta: Run, portrait: Path) -> Path:
     file = portrait.with_name("my.key")
     assert bauta("watermark", "keygen", "-o", file).exit_code == 0
+    # One that is always the same: how well a mark is read depends on its bits.
+    file.write_bytes(WatermarkKey(secret=bytes(range(32))).to_bytes())
     return file
 
 
