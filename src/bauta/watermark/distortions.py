@@ -23,8 +23,8 @@ from bauta.faces.luma import luma
 
 Distortion = Callable[[Tensor, Generator], Tensor]
 #: How far a frame lies elsewhere when its face is found anew.
-REALIGNED = Jitter(scale=1.03, rotation=0.03, shift=0.012)
-_QUALITY = (35.0, 95.0)
+REALIGNED = Jitter(scale=1.08, rotation=0.04, shift=0.02)
+_QUALITY = (30.0, 95.0)
 
 
 def identity(frames: Tensor, generator: Generator) -> Tensor:
@@ -41,7 +41,7 @@ def realigned(frames: Tensor, generator: Generator, jitter: Jitter = REALIGNED) 
 
 
 def jpeg(frames: Tensor, generator: Generator) -> Tensor:
-    """Real JPEG of quality 35 to 95, whose gradient is passed through."""
+    """Real JPEG of quality 30 to 95, whose gradient is passed through."""
     quality = round(_uniform(generator, *_QUALITY))
     subsampling = 2 if _uniform(generator, 0, 1) < 0.5 else 0
     return frames + (compressed(frames, quality, subsampling) - frames).detach()
