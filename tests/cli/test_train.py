@@ -61,3 +61,38 @@ def test_unknown_recipes_are_a_usage_error(bauta: Run, tmp_path: Path) -> None:
     result = bauta("recognizers", "train", "nope", "--data", tmp_path)
     assert result.exit_code == 2
     assert "tight-ir" in result.stderr
+
+
+WATERMARK = """
+name = "mine"
+surrogates = ["tight-ms1m"]
+held_out = []
+perturbations = 2
+batch = 2
+[[stages]]
+name = "all"
+steps = 2
+attack = 1.0
+hidden = 0.5
+distortions = ["identity", "jpeg"]
+"""
+
+
+def test_a_watermark_is_trained(bauta: Run, album: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(WATERMARK, "utf-8")
+    command = ["watermark", "train", recipe, "--data", album, "-o", tmp_path]
+    stopped = bauta(*command, "--minutes", 0)
+    assert stopped.exit_code == 0, stopped.output
+    assert "goes on from there" in stopped.stdout
+    done = bauta(*command)
+    assert done.exit_code == 0, done.output
+    assert "6 faces to train on" in done.stdout
+    card = json.loads((tmp_path / "mine" / "mine.json").read_text("utf-8"))
+    assert card["made"]["faces"] == 6
+    assert "6 faces of" in card["record"]["training_data"]
+    weights = tmp_path / "mine" / "mine.safetensors"
+    assert weights.stat().st_size == card["record"]["size_bytes"]
+    wrong = bauta(*command, "--seed", 9)
+    assert wrong.exit_code == 2
+    assert "choose another folder" in wrong.stderr

@@ -77,25 +77,26 @@ def test_a_run_that_was_interrupted_ends_as_one_that_was_not(
     halves: tuple[FaceSet, FaceSet], tmp_path: Path
 ) -> None:
     told: list[int] = []
-    whole = train_watermark(
-        TINY, *halves, tmp_path / "a", progress=lambda done, _n, _loss: told.append(done)
-    )
+
+    def tell(what: str, done: int, _total: int) -> None:
+        if what.startswith("training"):
+            told.append(done)
+
+    whole = train_watermark(TINY, *halves, tmp_path / "a", progress=tell)
     assert told == [1, 2, 3, 4, 5, 6]
 
     class Enough(Exception):
         """Somebody pressed Ctrl-C."""
 
-    def stop(done: int, _total: int, _loss: float) -> None:
-        if done == 4:
+    def stop(what: str, done: int, _total: int) -> None:
+        if what.startswith("training") and done == 4:
             raise Enough
 
     with pytest.raises(Enough):
         train_watermark(TINY, *halves, tmp_path / "b", progress=stop)
     assert train_watermark(TINY, *halves, tmp_path / "b", minutes=0) is None
     told.clear()
-    again = train_watermark(
-        TINY, *halves, tmp_path / "b", progress=lambda done, _n, _loss: told.append(done)
-    )
+    again = train_watermark(TINY, *halves, tmp_path / "b", progress=tell)
     assert told == [5, 6]
     torch.testing.assert_close(weights_of(whole), weights_of(again))
     with (tmp_path / "a" / LOG).open(encoding="utf-8") as stream:
@@ -109,6 +110,17 @@ def test_the_second_half_looks_ahead(halves: tuple[FaceSet, FaceSet], tmp_path: 
     with_ = train_watermark(TINY, *halves, tmp_path / "a")
     without = train_watermark(replace(TINY, meta=False), *halves, tmp_path / "b")
     assert not torch.allclose(weights_of(with_), weights_of(without))
+
+
+def test_rows_of_steps_that_are_made_again_are_dropped(
+    halves: tuple[FaceSet, FaceSet], tmp_path: Path
+) -> None:
+    """A run that was killed may have logged further than its checkpoint reaches."""
+    train_watermark(TINY, *halves, tmp_path, minutes=0)
+    (tmp_path / LOG).write_text("step,stage\n0,kept\n6,lost\n", "utf-8")
+    train_watermark(TINY, *halves, tmp_path, minutes=0)
+    with (tmp_path / LOG).open(encoding="utf-8") as stream:
+        assert [row["stage"] for row in csv.DictReader(stream)] == ["kept"]
 
 
 @pytest.mark.parametrize("what", ["other", "damaged", "foreign"])
@@ -127,10 +139,14 @@ def test_checkpoints_that_do_not_fit(
 
 
 def test_messages_are_learned(halves: tuple[FaceSet, FaceSet], tmp_path: Path) -> None:
-    stage = Stage(name="message", steps=70, image=0.02, distortions=("identity",))
+    stage = Stage(name="message", steps=100, image=0.02, distortions=("identity",))
     recipe = replace(TINY, batch=8, rate=2e-3, meta=False, stages=(stage,))
     losses: list[float] = []
-    train_watermark(recipe, *halves, tmp_path, progress=lambda _d, _n, loss: losses.append(loss))
+
+    def tell(what: str, _done: int, _total: int) -> None:
+        losses.append(float(what.removeprefix("training, loss ")))
+
+    train_watermark(recipe, *halves, tmp_path, progress=tell)
     # Tossing coins costs 0.693.
     assert np.mean(losses[:10]) > 0.7
     assert np.mean(losses[-10:]) < 0.675

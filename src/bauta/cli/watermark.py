@@ -236,9 +236,8 @@ def train_command(
                 f"{len(held_out.identities):,} held-out people to check on"
             )
             networks = train_watermark(
-                plan, faces, held_out, folder, device=device, minutes=minutes,
-                progress=lambda done, total, loss: tell(f"training, loss {loss:.3f}", done, total),
-            )  # fmt: skip
+                plan, faces, held_out, folder, device=device, minutes=minutes, progress=tell
+            )
         if networks is None:
             out.print("stopped in time; the same command goes on from there")
             return

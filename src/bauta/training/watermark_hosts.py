@@ -7,7 +7,7 @@ training.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -34,6 +34,8 @@ def hiding_perturbations(
     count: int,
     seed: int,
     device: torch.device,
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """(N, 3, 128, 128) perturbations in grey levels, each of another face.
 
@@ -44,6 +46,7 @@ def hiding_perturbations(
         count: how many.
         seed: of the choice of faces, and of the steps.
         device: where to compute.
+        progress: told the faces done and in all.
 
     """
     which = np.random.default_rng(seed).permutation(len(faces))[:count]
@@ -54,6 +57,8 @@ def hiding_perturbations(
         answer = IterativeMethod(steps=_STEPS, seed=seed).run(problem)
         head, _ = mean_masks()
         out.append((answer * head.to(answer)).cpu())
+        if progress:
+            progress(min(start + _BATCH, len(which)), len(which))
     return torch.cat(out)
 
 

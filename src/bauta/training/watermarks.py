@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -26,6 +27,7 @@ from bauta.engine.budgets import Perceptual
 from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.transforms import NONE, Diversity
 from bauta.errors import UsageError
+from bauta.media import atomic_write
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.faceset import FaceSet
@@ -39,8 +41,8 @@ from bauta.watermark.distortions import DISTORTIONS
 from bauta.watermark.marking import at_network_size, framed, marked_frames
 from bauta.watermark.network import WatermarkNetworks
 
-#: Told the steps done and in all, and the latest loss.
-StepProgress = Callable[[int, int, float], None]
+#: Told what is being done, the steps done and in all.
+Progress = Callable[[str, int, int], None]
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.csv"
 #: Steps between rows of the log, and between checks on held-out people.
@@ -94,7 +96,7 @@ def train_watermark(
     *,
     device: str = "cpu",
     minutes: float = float("inf"),
-    progress: StepProgress | None = None,
+    progress: Progress | None = None,
 ) -> WatermarkNetworks | None:
     """Train, from the beginning or from where the folder's checkpoint stands.
 
@@ -105,7 +107,7 @@ def train_watermark(
         folder: where checkpoint and log are kept.
         device: "cpu" or "cuda".
         minutes: stop after this time, with a checkpoint.
-        progress: told about every step.
+        progress: told how far it is.
 
     Returns:
         The networks in evaluation mode; None if time was up first.
@@ -116,7 +118,7 @@ def train_watermark(
     """
     if not len(faces) or not len(held_out):
         raise UsageError("training needs faces, and others to check on")
-    run = _prepared(recipe, faces, held_out, folder, torch.device(device))
+    run = _prepared(recipe, faces, held_out, folder, torch.device(device), progress)
     try:
         _run_on(run, 60 * minutes, progress)
     finally:
@@ -124,7 +126,7 @@ def train_watermark(
     return run.networks.eval() if run.step >= recipe.steps else None
 
 
-def _run_on(run: _Run, seconds: float, progress: StepProgress | None) -> None:
+def _run_on(run: _Run, seconds: float, progress: Progress | None) -> None:
     """Step after step, until it is done or time is up."""
     begun = saved = time.perf_counter()
     before, steps = run.seconds, run.recipe.steps
@@ -138,11 +140,16 @@ def _run_on(run: _Run, seconds: float, progress: StepProgress | None) -> None:
             _save(run)
             saved = time.perf_counter()
         if progress:
-            progress(run.step, steps, loss)
+            progress(f"training, loss {loss:.3f}", run.step, steps)
 
 
 def _prepared(
-    recipe: WatermarkRecipe, faces: FaceSet, held_out: FaceSet, folder: Path, device: torch.device
+    recipe: WatermarkRecipe,
+    faces: FaceSet,
+    held_out: FaceSet,
+    folder: Path,
+    device: torch.device,
+    progress: Progress | None,
 ) -> _Run:
     networks = WatermarkNetworks(torch.Generator().manual_seed(recipe.seed)).to(device)
     swift = [networks.encoder.common]
@@ -155,9 +162,11 @@ def _prepared(
     folder.mkdir(parents=True, exist_ok=True)
     hiding = torch.empty(0)
     if any(stage.hidden for stage in recipe.stages):
+        tell = progress and partial(progress, "hiding faces to begin with")
         hiding = hiding_perturbations(
-            faces, surrogates, recipe.epsilon, recipe.perturbations, recipe.seed, device
-        )
+            faces, surrogates, recipe.epsilon, recipe.perturbations, recipe.seed, device,
+            progress=tell,
+        )  # fmt: skip
     run = _Run(recipe, faces, held_out, folder, device, networks, optimizer, surrogates, hiding)
     if (folder / CHECKPOINT).is_file():
         _resume(run)
@@ -340,6 +349,18 @@ def _log(file: Path, row: Mapping[str, Any]) -> None:
         writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
+def _drop_rows(file: Path, step: int) -> None:
+    """Drop rows of steps that are made again: a killed run logs further than it saves."""
+    if not file.is_file():
+        return
+    with file.open(newline="", encoding="utf-8") as stream:
+        head, *rows = csv.reader(stream)
+    kept = [row for row in rows if int(row[0]) <= step]
+    if len(kept) < len(rows):
+        lines = "".join(f"{','.join(row)}\r\n" for row in (head, *kept))
+        atomic_write(file, lines.encode(), overwrite=True)
+
+
 def _save(run: _Run) -> None:
     part = run.folder / f"{CHECKPOINT}.part"
     torch.save(
@@ -368,5 +389,6 @@ def _resume(run: _Run) -> None:
         run.optimizer.load_state_dict(state["optimizer"])
         run.step, run.sums = int(state["step"]), dict(state["sums"])
         run.seconds = float(state["seconds"])
+        _drop_rows(run.folder / LOG, run.step)
     except (RuntimeError, ValueError, KeyError, TypeError, UnpicklingError) as error:
         raise UsageError(f"{file} is damaged: choose another folder") from error
