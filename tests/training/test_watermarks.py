@@ -139,7 +139,7 @@ def test_checkpoints_that_do_not_fit(
 
 
 def test_messages_are_learned(halves: tuple[FaceSet, FaceSet], tmp_path: Path) -> None:
-    stage = Stage(name="message", steps=100, image=0.02, distortions=("identity",))
+    stage = Stage(name="message", steps=130, image=0.02, distortions=("identity",))
     recipe = replace(TINY, batch=8, rate=2e-3, meta=False, stages=(stage,))
     losses: list[float] = []
 

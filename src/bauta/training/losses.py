@@ -95,13 +95,21 @@ class MarginHead(nn.Module):
         self.register_buffer("deviation", torch.tensor(100.0))
 
     def forward(self, raw: Tensor, people: Tensor) -> Tensor:
-        """Loss of (B, D) raw embeddings of the people (B,), all known."""
-        unit = F.normalize(raw.float())
-        cosines = (unit @ F.normalize(self.centres.float()).T).clamp(-1 + 1e-6, 1 - 1e-6)
+        """Mean loss of (B, D) raw embeddings of the people (B,), all known."""
+        return self.each(raw, people).mean()
+
+    def each(self, raw: Tensor, people: Tensor) -> Tensor:
+        """(B,) losses of (B, D) raw embeddings of the people (B,), all known."""
+        cosines = self.cosines(raw)
         own = cosines.gather(1, people[:, None])
         logits = cosines.scatter(1, people[:, None], self._with_margin(own, raw))
-        loss = F.cross_entropy(self.scale * logits, people)
-        return loss + (1 - own).mean() if self.kind == "centre" else loss
+        loss = F.cross_entropy(self.scale * logits, people, reduction="none")
+        return loss + (1 - own)[:, 0] if self.kind == "centre" else loss
+
+    def cosines(self, raw: Tensor) -> Tensor:
+        """(B, people) cosines of (B, D) raw embeddings with everybody's centre."""
+        unit = F.normalize(raw.float())
+        return (unit @ F.normalize(self.centres.float()).T).clamp(-1 + 1e-6, 1 - 1e-6)
 
     def _with_margin(self, own: Tensor, raw: Tensor) -> Tensor:
         if self.kind == "arcface":

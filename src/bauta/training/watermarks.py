@@ -255,6 +255,7 @@ def _distorted(marked: Tensor, names: Sequence[str], generator: Generator) -> Te
     parts = [
         DISTORTIONS[name](part, generator)
         for name, part in zip(names, marked.tensor_split(len(names)), strict=True)
+        if len(part)
     ]
     # Whatever happens to a photo, its face is then found anew.
     return DISTORTIONS["realigned"](torch.cat(parts), generator).clamp(0, 255)
