@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--lfw", type=Path, required=True)
     parser.add_argument("--people", type=int, required=True, help="as in the plan")
     parser.add_argument("--judge", action="append", required=True)
-    parser.add_argument("--far", default="far-1%", help="threshold: far-1% or far-0.1%")
+    parser.add_argument("--far", default="far-1%", help="threshold: far-1%% or far-0.1%%")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     given = parser.parse_args()
     split = load_split("lfw-identification")
