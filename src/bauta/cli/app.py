@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bauta import __version__
-from bauta.cli import bench, mask, protect, recognizers, verify, views, watermark
+from bauta.cli import bench, mask, private, protect, recognizers, verify, views, watermark
 
 app = typer.Typer(
     name="bauta",
@@ -22,6 +22,7 @@ app.command("protect", epilog=protect.EXAMPLES)(protect.protect_command)
 app.command("verify", epilog=verify.EXAMPLES)(verify.verify_command)
 app.add_typer(mask.app, name="mask")
 app.add_typer(watermark.app, name="watermark")
+app.add_typer(private.app, name="private")
 app.add_typer(recognizers.app, name="recognizers")
 app.add_typer(views.app, name="views")
 app.add_typer(bench.app, name="bench")

@@ -1,0 +1,228 @@
+"""``bauta private``: train, evaluate, mask."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from bauta.cli.options import Device, Json, MinFace, Minutes, Seed, TrainingFolder
+from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
+from bauta.cli.passphrase import Passphrase, ask_passphrase, passphrase_for
+
+app = typer.Typer(
+    help="Face recognition that is trained without giving its people away (ahm).",
+    no_args_is_help=True,
+)
+KEY = "masking.key"
+
+_Data = Annotated[Path, typer.Option(help="Folder with one folder of photos per person.")]
+_Model = Annotated[Path, typer.Argument(help="Folder of a finished private training.")]
+
+
+@app.command(
+    "train",
+    epilog="""
+Examples:
+
+  bauta private train --data my-people
+
+  bauta private train --data my-people --privacy 0.8 --minutes 60     (the next call goes on)
+
+  bauta private train --data lfw --defence mixup-4      a baseline on the same network
+
+  bauta private train mine.toml --data my-people --device cuda --precision bf16-mixed
+""",
+)
+def train_command(
+    data: _Data,
+    recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")] = "ahm",
+    defence: Annotated[
+        str | None, typer.Option(help="Instead of the recipe's; none is plain training.")
+    ] = None,
+    privacy: Annotated[
+        float | None,
+        typer.Option(help="0 (as accurate as mixtures of 2) to 1 (as private as mixtures of 6)."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="Masking key; without one it is made in the run's folder."),
+    ] = None,
+    passphrase: Passphrase = False,
+    output: TrainingFolder = Path("private"),
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Seed = None,
+    minutes: Minutes = math.inf,
+    device: Device = "cpu",
+    devices: Annotated[int, typer.Option(help="How many devices.")] = 1,
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
+) -> None:
+    """Train a recognizer on faces that are masked and mixed: resumable, with a log and curves.
+
+    What leaves a photo's owner are frequencies, shuffled and mixed by a secret key, of 2 to 6 faces
+    at a time; a strategy learns how many, as --privacy says. People of the recipe's held-out splits
+    are never trained on; where the folder knows none of them, a tenth of its people is held out.
+    """
+    from bauta.private.curves import finished, plot_curves, read_log
+    from bauta.private.export import export_private
+    from bauta.private.loop import PrivateData, build_private, train_private
+    from bauta.private.recipe import read_private_recipe
+    from bauta.training.faceset import read_people
+    from bauta.training.pairs import held_out_pairs
+    from bauta.training.prepare import apart
+    from bauta.weights.records import data_folder
+
+    with usage_errors():
+        plan = read_private_recipe(recipe)
+        given: dict[str, Any] = {
+            "defence": defence,
+            "privacy": privacy,
+            "epochs": epochs,
+            "seed": seed,
+        }
+        plan = replace(plan, **{k: v for k, v in given.items() if v is not None})
+        if defence is not None:
+            plan = replace(plan, name=defence if plan.name == "ahm" else f"{plan.name}-{defence}")
+        folder = output / plan.name
+        secret = _secret(key or folder / KEY, passphrase, made=key is None)
+        started = time.perf_counter()
+        with progress_bar(quiet=False) as bar:
+            tell = Tell(bar)
+            everybody = read_people(data, data_folder().parent / "cache", progress=tell)
+            faces, checks = apart(everybody, plan.held_out, plan.seed)
+            ready = PrivateData(faces=faces, checks=checks, pairs=held_out_pairs(checks.names))
+            out.print(
+                f"{plan.name}: {len(faces):,} faces of {len(faces.identities):,} people to train "
+                f"on, {len(ready.pairs):,} pairs of {len(checks.identities):,} held-out people to "
+                "check on"
+            )
+            network = train_private(
+                plan, ready, secret, folder, accelerator=device, devices=devices,
+                precision=precision, minutes=minutes,
+                progress=lambda done, total, loss: tell(f"training, loss {loss:.3f}", done, total),
+            )  # fmt: skip
+        plot_curves(folder)
+        rows = read_log(folder)
+        if not finished(folder, plan.epochs):
+            out.print(f"stopped after {len(rows)} epochs; the same command goes on from there")
+            return
+        made = {
+            "command": shlex.join(["bauta", *sys.argv[1:]]), "faces": len(faces),
+            "people": len(faces.identities), "data": data.name,
+            "accuracy": float(rows[-1]["accuracy"]),
+            "last_run_seconds": round(time.perf_counter() - started),
+        }  # fmt: skip
+        shown, _ = build_private(plan, secret)
+        files = export_private(network, shown, plan, folder, made=made)
+    out.print(f"accuracy on held-out people {float(rows[-1]['accuracy']):.2%}")
+    out.print(f"log and curves in {escape(str(folder))}")
+    out.print(
+        f"{escape(str(files.model))}: photos in, and it holds the secret; "
+        f"bauta recognizers add takes it"
+    )
+    out.print(f"{escape(str(files.service))}: masked faces in, for a service")
+
+
+@app.command(
+    "evaluate",
+    epilog="""
+Examples:
+
+  bauta private evaluate private/ahm --data lfw
+
+  bauta private evaluate private/ahm --data lfw --decoys 1 --json
+""",
+)
+def evaluate_command(
+    model: _Model,
+    data: _Data,
+    decoys: Annotated[
+        int, typer.Option(help="Mix every face with so many strangers' before it is shown.")
+    ] = 0,
+    device: Device = "cpu",
+    json: Json = False,
+) -> None:
+    """Measure how well a private network tells people apart whom it was not trained on."""
+    from bauta.private.checking import check
+    from bauta.private.export import load_private
+    from bauta.recognizers.crops import crop_of
+    from bauta.training.faceset import read_people
+    from bauta.training.pairs import held_out_pairs
+    from bauta.training.prepare import apart
+    from bauta.weights.records import data_folder
+
+    with usage_errors():
+        recipe, publisher, network = load_private(model)
+        with progress_bar(quiet=json) as bar:
+            everybody = read_people(data, data_folder().parent / "cache", progress=Tell(bar))
+            _, checks = apart(everybody, recipe.held_out, recipe.seed)
+            pairs = held_out_pairs(checks.names)
+            scores = check(
+                network.to(device), publisher, crop_of(recipe.crop, recipe.size), checks, pairs,
+                recipe.seed, decoys=decoys, progress=Tell(bar),
+            )  # fmt: skip
+    if json:
+        print_json({"model": model.name, "pairs": len(pairs), "decoys": decoys, **scores})
+        return
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in ("network", "pairs", "decoys", "accuracy", "TAR at FAR 1 %", "at 0.1 %"):
+        table.add_column(title)
+    shares = [f"{scores[k]:.2%}" if k in scores else "" for k in _SCORES]
+    table.add_row(escape(model.name), f"{len(pairs):,}", str(decoys), *shares)
+    out.print(table)
+
+
+_SCORES = ("accuracy", "tar_far_1", "tar_far_01")
+
+
+@app.command(
+    "mask",
+    epilog="""
+Examples:
+
+  bauta private mask me.jpg --model private/ahm -o me.masked
+
+  bauta private mask me.jpg --model private/ahm -o me.masked --min-face 40
+""",
+)
+def mask_command(
+    photo: Annotated[Path, typer.Argument(help="A photo.")],
+    model: Annotated[Path, typer.Option(help="Folder of a finished private training.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    min_face: MinFace = None,
+) -> None:
+    """Mask the faces of a photo for a service that runs NAME-service.onnx: no pixel is written.
+
+    The file is safetensors: one array, faces by channels by rows by columns, the largest face
+    first.
+    """
+    from bauta.private.client import mask_photo
+    from bauta.private.export import load_private
+    from bauta.recognizers.crops import crop_of
+
+    with usage_errors():
+        recipe, publisher, _ = load_private(model)
+        crop = crop_of(recipe.crop, recipe.size)
+        count, size = mask_photo(publisher, crop, photo, output, min_face=min_face)
+    out.print(f"[bold]{escape(str(output))}[/]: {count} faces, {size / 1e6:.1f} MB")
+
+
+def _secret(file: Path, ask: bool, *, made: bool) -> bytes:
+    """The secret in a key file, which is made where it may be."""
+    from bauta.keys.masking import MaskingKey, read_masking_key
+    from bauta.media import atomic_write
+
+    if made and not file.exists():
+        word = ask_passphrase(confirm=True) if ask else None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, MaskingKey().to_bytes(word), secret=True)
+        out.print(f"[bold]{escape(str(file))}[/]: a new masking key; keep it to yourself")
+    return read_masking_key(file, passphrase_for(file, ask=ask)).secret

@@ -1,0 +1,1 @@
+"""What adversaries make of published faces and trained networks. To measure defences with."""
