@@ -19,7 +19,7 @@ RANKS = {
     "errors": 0, "cores": 0, "clock": 0, "registry": 1, "named": 1, "keys": 1, "media": 2,
     "weights": 3, "faces": 4, "masking": 4, "recognizers": 5, "engine": 6, "views": 6, "makeup": 7,
     "masks": 7, "watermark": 7, "training": 8, "methods": 8, "settings": 8, "audit": 9,
-    "private": 9, "optimisation": 9, "bench": 10, "protection": 10, "personal": 10,
+    "optimisation": 9, "bench": 10, "private": 10, "protection": 10, "personal": 10,
     "watermarking": 10, "clips": 11, "cli": 12,
 }  # fmt: skip
 #: Higher parts that build on nothing of these.

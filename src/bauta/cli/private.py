@@ -1,4 +1,4 @@
-"""``bauta private``: train, evaluate, mask."""
+"""``bauta private``: train, evaluate, invert, report, mask."""
 
 from __future__ import annotations
 
@@ -181,6 +181,96 @@ def evaluate_command(
 
 
 _SCORES = ("accuracy", "tar_far_1", "tar_far_01")
+
+
+@app.command(
+    "invert",
+    epilog="""
+Examples:
+
+  bauta private invert private/ahm --data lfw
+
+  bauta private invert private/ahm --data lfw --attack unet --box black --steps 5000
+
+  bauta private invert private/ahm --data lfw --attack linkage --count 1
+""",
+)
+def invert_command(
+    model: _Model,
+    data: _Data,
+    attack: Annotated[
+        str, typer.Option(help="unet, linkage, optimised; glimpse: look, learn nothing; or all.")
+    ] = "all",
+    box: Annotated[str, typer.Option(help="white (secrets are known), black, or both.")] = "both",
+    count: Annotated[
+        int | None,
+        typer.Option(help="Faces per mixture; 1 is what a service is asked with. As trained."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Of learning, instead of 3000.")] = None,
+    width: Annotated[int, typer.Option(help="Channels of the U-Net's first level.")] = 64,
+    victims: Annotated[int, typer.Option(help="How many people are attacked.")] = 200,
+    judge: Annotated[str | None, typer.Option(help="Recognizer that judges what is drawn.")] = None,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(help="Of learning, and of what was published.")] = 0,
+    json: Json = False,
+) -> None:
+    """Attack a private network, and measure what its people's faces lose.
+
+    The attacker learns on the held-out people; victims are people who were trained on. What is
+    drawn of them is compared with their photos, by the eye's measure and by a recognizer. Numbers
+    and sheets go to the network's folder, attacks/.
+    """
+    from bauta.private.attacking import Attacked, centres_of, glimpsed, plans_of, save_attack
+    from bauta.private.attacking import attack as run_attack
+    from bauta.private.export import load_private
+    from bauta.private.leakage import judge_of
+    from bauta.private.victims import choose_victims
+    from bauta.recognizers.crops import crop_of
+    from bauta.training.faceset import read_people
+    from bauta.training.prepare import apart
+    from bauta.weights.records import data_folder
+
+    with usage_errors():
+        recipe, publisher, network = load_private(model)
+        plans = plans_of(attack, box, count, steps, width, device, seed)
+        crop = crop_of(recipe.crop, recipe.size)
+        judged = judge_of(crop, judge)
+        done: list[Attacked] = []
+        with progress_bar(quiet=json) as bar:
+            tell = Tell(bar)
+            everybody = read_people(data, data_folder().parent / "cache", progress=tell)
+            faces, strangers = apart(everybody, recipe.held_out, recipe.seed)
+            chosen = choose_victims(faces, crop, victims, seed)
+            if attack in ("all", "glimpse"):
+                done.append(glimpsed(publisher, chosen, judged, model, seed))
+                save_attack(model, done[-1], chosen)
+            for plan in plans:
+                centres = centres_of(model)
+                result = run_attack(
+                    plan, recipe, publisher, network, centres, strangers, chosen, crop, judged,
+                    model, progress=tell,
+                )  # fmt: skip
+                save_attack(model, result, chosen)
+                done.append(result)
+    if json:
+        print_json([one.row for one in done])
+        return
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in ("attack", "box", "faces per mixture", "SSIM", "PSNR", "verification", "rank 1"):
+        table.add_column(title)
+    for one in done:
+        row = one.row
+        table.add_row(
+            row["attack"], row["box"], str(row.get("count") or "as trained"),
+            f"{row['ssim']:.3f}" if "ssim" in row else "",
+            f"{row['psnr']:.1f} dB" if "psnr" in row else "",
+            f"{row['verification']:.1%} ± {row['error']:.1%}",
+            f"{row['rank1']:.1%}" if "rank1" in row else "",
+        )  # fmt: skip
+    out.print(table)
+    out.print(
+        f"judged by {judged.name}; 50 % is chance. Sheets in {escape(str(model / 'attacks'))}"
+    )
 
 
 @app.command(
