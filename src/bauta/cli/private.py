@@ -73,7 +73,7 @@ def train_command(
     """
     from bauta.private.curves import finished, plot_curves, read_log
     from bauta.private.export import export_private
-    from bauta.private.loop import PrivateData, build_private, train_private
+    from bauta.private.loop import PrivateData, build_private, is_first, train_private
     from bauta.private.recipe import read_private_recipe
     from bauta.training.faceset import read_people
     from bauta.training.pairs import held_out_pairs
@@ -109,6 +109,8 @@ def train_command(
                 precision=precision, minutes=minutes,
                 progress=lambda done, total, loss: tell(f"training, loss {loss:.3f}", done, total),
             )  # fmt: skip
+        if not is_first():
+            return
         plot_curves(folder)
         rows = read_log(folder)
         if not finished(folder, plan.epochs):

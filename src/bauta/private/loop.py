@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, distributed, nn
 
 from bauta.errors import MissingExtraError, UsageError
 from bauta.masking.mixing import Blend, draw_blend
@@ -203,6 +203,13 @@ def train_private(
     return run.network.eval()
 
 
+def is_first() -> bool:
+    """Whether this is the first of several processes, or the only one: it writes and prints."""
+    return not (distributed.is_available() and distributed.is_initialized()) or (
+        distributed.get_rank() == 0
+    )
+
+
 def build_private(recipe: PrivateRecipe, secret: bytes) -> tuple[Publisher, MaskedNetwork]:
     """Build the defence of a recipe, and its network with random weights."""
     which = publisher(
@@ -303,16 +310,22 @@ def _teach(run: _Run, choice: Choice, losses: Tensor, missed: Tensor) -> dict[st
     run.strategist.zero_grad(set_to_none=True)
     run.fabric.backward(loss)
     run.strategist.step()
-    everywhere: list[Tensor] = [
-        torch.as_tensor(run.fabric.all_gather(mine)).flatten() for mine in (choice.index, missed)
-    ]
-    run.bound.update(*everywhere)
+    run.bound.update(_everywhere(run, choice.index), _everywhere(run, missed))
     shares = torch.bincount(choice.index, minlength=len(COUNTS)).float() / len(choice.index)
     return {
         "strategy": loss.detach(), "reward": gain.mean(), "entropy": disorder,
         "price": run.bound.price, "allowed": run.bound.allowed,
         **dict(zip(SHARES, shares.tolist(), strict=True)),
     }  # fmt: skip
+
+
+def _everywhere(run: _Run, mine: Tensor) -> Tensor:
+    """What all devices have, one after the other."""
+    if run.fabric.world_size == 1:
+        return mine
+    parts = [torch.empty_like(mine) for _ in range(run.fabric.world_size)]
+    distributed.all_gather(parts, mine.contiguous())
+    return torch.cat(parts)
 
 
 def _rate(run: _Run) -> float:
