@@ -71,8 +71,10 @@ class BlockDct(nn.Module):
 
 def transformed(x: Tensor, kernel: Tensor, bias: Tensor, stride: int = 1) -> Tensor:
     """Convolve (B, 3, H, W) RGB 0-255, its border repeated, with (C, 3, 3, 3) kernels."""
-    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    return F.conv2d(padded, kernel.to(x), bias.to(x), stride=stride)
+    # Channels last: more than twice as fast on processors, close to writing the result once.
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate").contiguous(memory_format=torch.channels_last)
+    last = kernel.to(x).contiguous(memory_format=torch.channels_last)
+    return F.conv2d(padded, last, bias.to(x), stride=stride)
 
 
 def kernels() -> Tensor:
