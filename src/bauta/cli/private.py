@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from dataclasses import replace
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -153,8 +154,10 @@ def evaluate_command(
     json: Json = False,
 ) -> None:
     """Measure how well a private network tells people apart whom it was not trained on."""
+    from bauta.media import atomic_write
     from bauta.private.checking import check
     from bauta.private.export import load_private
+    from bauta.private.report import EVALUATION
     from bauta.recognizers.crops import crop_of
     from bauta.training.faceset import read_people
     from bauta.training.pairs import held_out_pairs
@@ -171,6 +174,9 @@ def evaluate_command(
                 network.to(device), publisher, crop_of(recipe.crop, recipe.size), checks, pairs,
                 recipe.seed, decoys=decoys, progress=Tell(bar),
             )  # fmt: skip
+        if not decoys:
+            said = {"pairs": len(pairs), "data": data.name, **scores}
+            atomic_write(model / EVALUATION, dumps(said, indent=1).encode(), overwrite=True)
     if json:
         print_json({"model": model.name, "pairs": len(pairs), "decoys": decoys, **scores})
         return
@@ -273,6 +279,36 @@ def invert_command(
     out.print(
         f"judged by {judged.name}; 50 % is chance. Sheets in {escape(str(model / 'attacks'))}"
     )
+
+
+@app.command(
+    "report",
+    epilog="""
+Examples:
+
+  bauta private report private/none private/ppfr-fd private/ahm -o privacy-report
+""",
+)
+def report_command(
+    models: Annotated[list[Path], typer.Argument(help="Folders of networks that were attacked.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")] = Path(
+        "privacy-report"
+    ),
+    json: Json = False,
+) -> None:
+    """Put accuracy beside privacy: a table, a plot for each score, and who is on the frontier."""
+    from dataclasses import asdict
+
+    from bauta.private.report import frontier, read_row, write_report
+
+    with usage_errors():
+        rows = [read_row(model) for model in models]
+        page = write_report(rows, output)
+    if json:
+        best = frontier(rows)
+        print_json([{**asdict(r), "privacy": r.privacy, "frontier": r.name in best} for r in rows])
+        return
+    out.print(f"[bold]{escape(str(page))}[/]: {len(rows)} networks")
 
 
 @app.command(

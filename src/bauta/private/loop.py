@@ -58,7 +58,8 @@ _CHECKS = 6
 SHARES = tuple(f"share_{count}" for count in COUNTS)
 _TERMS = ("loss", "missed", "count", "strategy", "reward", "entropy", "price", "allowed")
 _COLUMNS = (
-    "epoch", "step", "rate", *_TERMS, *SHARES, "accuracy", "tar_far_1", "tar_far_01", "seconds",
+    "epoch", "step", "rate", *_TERMS, *SHARES, "accuracy", "error", "tar_far_1", "tar_far_01",
+    "seconds",
 )  # fmt: skip
 
 
