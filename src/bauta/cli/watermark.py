@@ -238,19 +238,19 @@ def train_command(
             networks = train_watermark(
                 plan, faces, held_out, folder, device=device, minutes=minutes, progress=tell
             )
-        if networks is None:
-            out.print("stopped in time; the same command goes on from there")
-            return
-        weights, card = export_watermark(
-            networks, plan, faces, folder,
-            training_data=f"{len(faces):,} faces of {data.name}, surrogates "
-            + ", ".join(plan.surrogates),
-            made={
-                "command": shlex.join(["bauta", *sys.argv[1:]]),
-                "faces": len(faces), "people": len(faces.identities),
-                "last_run_seconds": round(time.perf_counter() - started),
-            },
-        )  # fmt: skip
+            if networks is None:
+                out.print("stopped in time; the same command goes on from there")
+                return
+            weights, card = export_watermark(
+                networks, plan, faces, folder, progress=tell,
+                training_data=f"{len(faces):,} faces of {data.name}, surrogates "
+                + ", ".join(plan.surrogates),
+                made={
+                    "command": shlex.join(["bauta", *sys.argv[1:]]),
+                    "faces": len(faces), "people": len(faces.identities),
+                    "last_run_seconds": round(time.perf_counter() - started),
+                },
+            )  # fmt: skip
     out.print(f"{escape(str(weights))}, {escape(str(card))}, log in {escape(str(folder))}")
 
 
