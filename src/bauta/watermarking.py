@@ -27,7 +27,7 @@ from bauta.media import (
     write_photo,
 )
 from bauta.media.atomic import check_target
-from bauta.watermark.codes import Match, best_match, checked, code_word
+from bauta.watermark.codes import CERTAIN, Match, best_match, checked, code_word
 from bauta.watermark.embedding import mark_photo
 from bauta.watermark.reading import Reading, read_faces
 from bauta.watermark.register import give_out, read_register, register_of
@@ -35,6 +35,8 @@ from bauta.watermark.weights import trained_networks
 
 #: What is added to the names of photos that carry a mark.
 MARKED = "-marked"
+#: Probability of chance below which what was read is likely one's own.
+_LIKELY = 0.01
 #: What a trace says of a face.
 Answer = Literal["yours", "not yours", "unreadable"]
 
@@ -327,9 +329,12 @@ def traced_face(
         tries: faces of which the same is asked.
 
     """
-    match = _matched(reading.bits, known, tries=tries)
-    marked = reading.certainty >= loud
-    answer: Answer = "yours" if match else ("not yours" if marked else "unreadable")
+    likely = _matched(reading.bits, known, tries=tries)
+    match = likely if likely and likely[1].chance < CERTAIN else None
+    answer: Answer = "yours" if match else "unreadable"
+    # What is likely one's own mark, read too badly to be sure, is nobody else's.
+    if reading.certainty >= loud and not likely:
+        answer = "not yours"
     return TracedFace(
         number=number,
         box=tuple(float(edge) for edge in face.box),  # type: ignore[arg-type]  # four of them
@@ -366,13 +371,13 @@ def known_words(
 def _matched(
     read: NDArray[np.bool_], known: Sequence[tuple[OwnKey, list[str]]], *, tries: int
 ) -> tuple[OwnKey, Match] | None:
-    """The surest match of what was read of a face; every identifier of every key is a try."""
+    """The likeliest match of what was read of a face; every identifier of every key is a try."""
     total = sum(len(words) for _, words in known)
     matches = []
     for key, words in known:
         # best_match counts this key's words itself.
         others = tries * math.ceil(total / max(1, len(words)))
-        match = best_match(read, key.key, words, tries=others)
+        match = best_match(read, key.key, words, tries=others, limit=_LIKELY)
         if match:
             matches.append((key, match))
     return min(matches, key=lambda pair: pair[1].chance, default=None)

@@ -101,7 +101,12 @@ def chance_of(agreeing: int, tries: int = 1) -> float:
 
 
 def best_match(
-    read: NDArray[np.bool_], key: WatermarkKey, identifiers: Sequence[str], *, tries: int = 1
+    read: NDArray[np.bool_],
+    key: WatermarkKey,
+    identifiers: Sequence[str],
+    *,
+    tries: int = 1,
+    limit: float = CERTAIN,
 ) -> Match | None:
     """Whose mark was read.
 
@@ -112,9 +117,10 @@ def best_match(
         key: whose marks are looked for.
         identifiers: those that the key has given out.
         tries: by how many other keys and faces the same question is asked.
+        limit: probability of chance from which it is no match.
 
     Returns:
-        The surest match; None if even that may be chance (:data:`CERTAIN`).
+        The surest match; None if even that may be chance.
 
     """
     if not identifiers or not len(read):
@@ -123,6 +129,6 @@ def best_match(
     agreeing = (words[:, None] == read[None]).sum(axis=2).max(axis=1)
     at = int(agreeing.argmax())
     chance = chance_of(int(agreeing[at]), tries * len(words) * len(read))
-    if chance >= CERTAIN:
+    if chance >= limit:
         return None
     return Match(identifier=identifiers[at], agreeing=int(agreeing[at]), chance=chance)
