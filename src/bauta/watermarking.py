@@ -36,7 +36,7 @@ from bauta.watermark.weights import trained_networks
 #: What is added to the names of photos that carry a mark.
 MARKED = "-marked"
 #: Probability of chance below which what was read is likely one's own.
-_LIKELY = 0.01
+_LIKELY = 0.05
 #: What a trace says of a face.
 Answer = Literal["yours", "not yours", "unreadable"]
 

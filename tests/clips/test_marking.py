@@ -42,7 +42,7 @@ def test_a_clip_is_marked_and_traced(key: OwnKey, shots: list[Pixels], tmp_path:
     done = mark_video(key, "party", save(tmp_path / "me.mp4", shots))
     assert done.written == tmp_path / "me-marked.mp4"
     assert (done.frames, done.marked, done.faces, done.chosen) == (13, 11, 2, (1, 2))
-    assert min(done.agreeing) >= 60
+    assert min(done.agreeing) >= 58
     traced = trace_video([key], done.written)
     # Marks may make two people alike to whoever follows faces, and so one.
     assert {(face.answer, face.identifier) for face in traced.faces} == {("yours", "party")}
