@@ -30,6 +30,7 @@ from bauta.recognizers.crops import crop_of
 from bauta.training.augment import PLAIN
 from bauta.training.faceset import FaceSet
 from bauta.training.pairs import held_out_pairs
+from bauta.training.prepare import with_photos
 
 pytest.importorskip("lightning_fabric")
 
@@ -115,6 +116,7 @@ from dataclasses import replace
 from pathlib import Path
 from bauta.training.faceset import FaceSet
 from bauta.training.pairs import held_out_pairs
+from bauta.training.prepare import with_photos
 from tests.private.test_training import SECRET, SMALL, PrivateData, train_private
 
 if __name__ == "__main__":
@@ -295,3 +297,11 @@ def test_what_is_published_is_drawn_anew_or_not(name: str) -> None:
 def test_names_of_defences() -> None:
     with pytest.raises(UsageError, match="ppfr-fd"):
         defence("hope")
+
+
+def test_people_of_few_photos_are_left_out(little: FaceSet) -> None:
+    some = little.subset(np.array([*range(8), 8, 16, 17]))
+    kept = with_photos(some, 2)
+    assert kept.identities == ["p0", "p2"]
+    assert len(kept) == 10
+    assert len(with_photos(some, 1)) == 11

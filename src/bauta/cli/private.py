@@ -36,7 +36,9 @@ Examples:
 
   bauta private train --data my-people
 
-  bauta private train --data my-people --privacy 0.8 --minutes 60     (the next call goes on)
+  bauta private train --data my-people --minutes 60     (the next call goes on from there)
+
+  bauta private train --data my-people --privacy 0.8 --name ahm-8
 
   bauta private train --data lfw --defence mixup-4      a baseline on the same network
 
@@ -52,6 +54,9 @@ def train_command(
     privacy: Annotated[
         float | None,
         typer.Option(help="0 (as accurate as mixtures of 2) to 1 (as private as mixtures of 6)."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Of the run's folder and files, instead of the recipe's.")
     ] = None,
     key: Annotated[
         Path | None,
@@ -78,7 +83,7 @@ def train_command(
     from bauta.private.recipe import read_private_recipe
     from bauta.training.faceset import read_people
     from bauta.training.pairs import held_out_pairs
-    from bauta.training.prepare import apart
+    from bauta.training.prepare import apart, with_photos
     from bauta.weights.records import data_folder
 
     with usage_errors():
@@ -92,6 +97,7 @@ def train_command(
         plan = replace(plan, **{k: v for k, v in given.items() if v is not None})
         if defence is not None:
             plan = replace(plan, name=defence if plan.name == "ahm" else f"{plan.name}-{defence}")
+        plan = replace(plan, name=name or plan.name)
         folder = output / plan.name
         secret = _secret(key or folder / KEY, passphrase, made=key is None)
         started = time.perf_counter()
@@ -99,6 +105,7 @@ def train_command(
             tell = Tell(bar)
             everybody = read_people(data, data_folder().parent / "cache", progress=tell)
             faces, checks = apart(everybody, plan.held_out, plan.seed)
+            faces = with_photos(faces, plan.least)
             ready = PrivateData(faces=faces, checks=checks, pairs=held_out_pairs(checks.names))
             out.print(
                 f"{plan.name}: {len(faces):,} faces of {len(faces.identities):,} people to train "
@@ -235,7 +242,7 @@ def invert_command(
     from bauta.private.victims import choose_victims
     from bauta.recognizers.crops import crop_of
     from bauta.training.faceset import read_people
-    from bauta.training.prepare import apart
+    from bauta.training.prepare import apart, with_photos
     from bauta.weights.records import data_folder
 
     with usage_errors():
@@ -248,6 +255,7 @@ def invert_command(
             tell = Tell(bar)
             everybody = read_people(data, data_folder().parent / "cache", progress=tell)
             faces, strangers = apart(everybody, recipe.held_out, recipe.seed)
+            faces = with_photos(faces, recipe.least)
             chosen = choose_victims(faces, crop, victims, seed)
             if attack in ("all", "glimpse"):
                 done.append(glimpsed(publisher, chosen, judged, model, seed))

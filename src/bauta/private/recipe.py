@@ -31,6 +31,7 @@ class PrivateRecipe:
         network: further arguments of the family.
         about: what it is for, in a sentence.
         held_out: names of splits whose people are never trained on.
+        least: people with fewer photos are left out.
         channels: channels that the mask keeps.
         stride: it makes the blocks of every so manieth pixel.
         privacy: 0 (as accurate as mixtures of 2) to 1 (as private as mixtures of 6).
@@ -58,6 +59,7 @@ class PrivateRecipe:
     network: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
     held_out: tuple[str, ...] = ("lfw-identification", "lfw-universal")
+    least: int = 1
     channels: tuple[int, ...] = every_kind()
     stride: int = 2
     privacy: float = 0.5

@@ -71,6 +71,12 @@ def apart(faces: FaceSet, splits: Sequence[str], seed: int) -> tuple[FaceSet, Fa
     return faces.subset(np.flatnonzero(~belongs)), faces.subset(np.flatnonzero(belongs))
 
 
+def with_photos(faces: FaceSet, least: int) -> FaceSet:
+    """Those of people of whom there are so many faces at least."""
+    counts = np.bincount(faces.people, minlength=len(faces.identities))
+    return faces.subset(np.flatnonzero(counts[faces.people] >= least))
+
+
 def _held_out(faces: FaceSet, splits: Sequence[str], seed: int) -> frozenset[str]:
     known = frozenset[str]().union(*map(split_people, splits)) & set(faces.identities)
     if known:
