@@ -273,7 +273,7 @@ def test_shipped_recipes_are_sound() -> None:
     "wrong",
     [
         {"defence": "hope"}, {"family": "none"}, {"crop": "x"}, {"privacy": 2}, {"epochs": 0},
-        {"colour": 1},
+        {"colour": 1}, {"name": "../x"},
     ],
 )  # fmt: skip
 def test_recipes_that_make_no_sense(wrong: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from bauta.named import names_of, read_named
 from bauta.private.defences import defence
 from bauta.recognizers.crops import CROPS
 from bauta.recognizers.networks.families import FAMILIES
+from bauta.recognizers.own import check_name
 from bauta.training.augment import Augment
 from bauta.training.recipe import build
 
@@ -78,6 +79,7 @@ class PrivateRecipe:
 
     def __post_init__(self) -> None:
         """Check names and ranges."""
+        check_name(self.name)
         defence(self.defence)
         if self.family not in FAMILIES:
             raise UsageError(f"unknown family {self.family!r}: use {', '.join(FAMILIES)}")
