@@ -43,6 +43,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.teachers import to_tensor
 
 Attack = Literal["unet", "linkage", "optimised"]
+Box = Literal["white", "black"]
 ATTACKS: tuple[Attack, ...] = ("unet", "linkage", "optimised")
 #: Told what is being done, the steps done and in all.
 Progress = Callable[[str, int, int], None]
@@ -70,7 +71,7 @@ class Plan:
     """
 
     attack: Attack
-    box: Literal["white", "black"] = "white"
+    box: Box = "white"
     count: int | None = None
     inversion: Inversion = field(default_factory=Inversion)
     linkage: Linkage = field(default_factory=Linkage)
@@ -195,19 +196,23 @@ def plans_of(
     if steps is not None:
         inversion, linkage = replace(inversion, steps=steps), replace(linkage, steps=steps)
         optimised = replace(optimised, steps=steps)
-    shared = {"inversion": inversion, "linkage": linkage, "optimised": optimised}
-    boxes = ("white", "black") if box == "both" else (box,)
-    return [
-        Plan(attack=attack, box=which, count=count, device=device, seed=seed, **shared)  # type: ignore[arg-type]  # checked above
-        for attack in (ATTACKS if name == "all" else (name,))
-        for which in boxes
-        # Who has the network has the secret in it; asked for by name, a black box is refused.
-        if not (
-            attack == "optimised"
-            and which == "black"
-            and "all" in (name, "all" if box == "both" else "")
-        )
+    boxes: tuple[Box, ...] = ("white", "black")
+    chosen = [
+        (attack, one)
+        for attack in ATTACKS
+        for one in boxes
+        if name in (attack, "all") and box in (one, "both")
     ]
+    if len(chosen) > 1:
+        # Who has the network has the secret in it. Asked for alone, that is refused.
+        chosen = [pair for pair in chosen if pair != ("optimised", "black")]
+    return [
+        Plan(
+            attack=attack, box=one, count=count, device=device, seed=seed, inversion=inversion,
+            linkage=linkage, optimised=optimised,
+        )
+        for attack, one in chosen
+    ]  # fmt: skip
 
 
 def glimpsed(
