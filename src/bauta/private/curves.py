@@ -71,7 +71,7 @@ def _picture(rows: Sequence[Mapping[str, str]]) -> bytes:
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("epoch")
-        if axes.get_legend_handles_labels()[0]:
+        if axes.get_legend_handles_labels()[0] and not axes.get_legend():
             axes.legend(frameon=False, fontsize=8)
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
@@ -94,4 +94,6 @@ def _counts(axes: Any, rows: Sequence[Mapping[str, str]]) -> None:
         shares = [values for _, values in tables]
         axes.stackplot(epochs, shares, labels=[str(count) for count in COUNTS], alpha=0.85)
         axes.set(ylim=(0, 1))
-    axes.set(title="faces that the strategy mixes, shares")
+        axes.legend(frameon=False, fontsize=8, ncols=len(COUNTS), loc="upper center",
+                    bbox_to_anchor=(0.5, -0.2))  # fmt: skip
+    axes.set(title="faces mixed, shares")
