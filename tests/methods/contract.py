@@ -142,7 +142,8 @@ class MethodContract:
         Measured for TIP-IM, equal pixels of a face after 4 and 8 steps: dlib 100 % and 83 %
         (Collins), 100 % and 99 % (Hopper); MobileFaceNet 87 % and 70 %, 100 % and 100 %; the
         similarities after 8 agree to 0.004. Networks trained under attack flip sooner: 99.9 %
-        after the first step, 93 to 98 % after the second (tight-ms1m, tight-dlib). Faces that
+        after the first step, 93 to 98 % after the second (tight-ms1m, tight-dlib); with dpg, whose
+        decoder is asked as well, 98.5 to 100 % after the first. Faces that
         influenced each other would differ everywhere from the first step on. So pixels are
         compared after that, and after 8 steps what a recognizer makes of them.
         """
@@ -154,7 +155,7 @@ class MethodContract:
             here = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
             # Adam's first steps are signs, too, and each weight moves many pixels a little.
             apart = changes(alone[here], early[i][here]).max(axis=2)
-            assert (apart <= (0 if subject.method.bounded else 1)).mean() > 0.99
+            assert (apart <= (0 if subject.method.bounded else 1)).mean() > 0.98
             (alone,) = subject.written(subject.run(subject.problem([i])), [i])
             both = [subject.likeness([pixels], [i])[0] for pixels in (alone, together[i])]
             assert both[0] == pytest.approx(both[1], abs=0.02)
