@@ -2,13 +2,14 @@
 
 python benchmarks/private_cost.py --data lfw --steps 6 --batch 64
 
-Steps of both are taken in turns, in one process; memory is the peak of a process of its own each.
+Steps of both are taken in turns, in one process; memory is how much a process of its own grows
+at most.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def main() -> None:
     faces, checks = apart(everybody, ("lfw-identification", "lfw-universal"), 0)
     checks = checks.subset(np.arange(min(200, len(checks))))
     data = PrivateData(faces=faces, checks=checks, pairs=held_out_pairs(checks.names, count=50))
+    before = _memory("VmRSS")
     with tempfile.TemporaryDirectory() as folder:
         names = [given.alone] if given.alone else given.defences
         runs = {name: _run(name, given.batch, data, Path(folder) / name) for name in names}
@@ -54,7 +56,7 @@ def main() -> None:
                 if turn:
                     times[name].append(time.perf_counter() - start)
     if given.alone:
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(_memory("VmHWM") - before)
         return
     peaks = {name: _peak(name) for name in names}
     first = names[0]
@@ -75,6 +77,13 @@ def main() -> None:
 def _run(name: str, batch: int, data: PrivateData, folder: Path) -> _Run:
     recipe = PrivateRecipe(name=name, defence=name, batch=batch)
     return _prepared(recipe, data, b"secret", folder, "cpu", 1, "32-true")
+
+
+def _memory(what: str) -> float:
+    """MiB of this process now (VmRSS) or at most (VmHWM), as Linux counts them."""
+    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+    assert found
+    return int(found[1]) / 1024
 
 
 def _peak(name: str) -> float:
