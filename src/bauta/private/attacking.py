@@ -6,7 +6,6 @@ trained on. His victims are people who were.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,6 +39,7 @@ from bauta.recognizers.base import Crop, Recognizer
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.augment import plain_crop
 from bauta.training.faceset import FaceSet
+from bauta.training.running import read_rows
 from bauta.training.teachers import to_tensor
 
 Attack = Literal["unet", "linkage", "optimised"]
@@ -230,8 +230,7 @@ def counts_of(which: Defence, folder: Path, size: int, generator: Generator) -> 
     shares = [1 / len(which.counts)] * len(which.counts)
     counts: Sequence[int] = which.counts
     if which.adaptive:
-        with (folder / LOG).open(newline="", encoding="utf-8") as stream:
-            last = list(csv.DictReader(stream))[-1]
+        last = read_rows(folder / LOG)[-1]
         counts, shares = COUNTS, [float(last[share]) for share in SHARES]
     drawn = torch.multinomial(torch.tensor(shares), size, replacement=True, generator=generator)
     return torch.tensor(counts)[drawn]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from bauta.errors import MissingExtraError
 from bauta.masking.strategy import COUNTS
 from bauta.media import atomic_write
 from bauta.private.loop import LOG, SHARES
+from bauta.training.running import read_rows
 
 _WIDTH, _HEIGHT = 10.0, 6.4
 #: Panels of what goes up and down: title, and columns with what they are called.
@@ -24,11 +24,7 @@ _PANELS: tuple[tuple[str, Mapping[str, str]], ...] = (
 
 def read_log(folder: Path) -> list[dict[str, str]]:
     """Rows of a run's log, one per epoch; empty before the first has ended."""
-    file = folder / LOG
-    if not file.is_file():
-        return []
-    with file.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return read_rows(folder / LOG)
 
 
 def finished(folder: Path, epochs: int) -> bool:

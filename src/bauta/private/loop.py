@@ -6,10 +6,9 @@ a generator of its own, seeded by the recipe's seed, the step and the rank.
 
 from __future__ import annotations
 
-import csv
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -19,7 +18,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, distributed, nn
 
-from bauta.errors import MissingExtraError, UsageError
+from bauta.errors import UsageError
 from bauta.masking.mixing import Blend, draw_blend
 from bauta.masking.strategy import (
     COUNTS,
@@ -40,6 +39,7 @@ from bauta.recognizers.networks.families import build_network
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.faceset import FaceSet
 from bauta.training.losses import MarginHead
+from bauta.training.running import agreed, append_row, decay_groups, launched, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 
@@ -187,7 +187,9 @@ def train_private(
     run = _prepared(recipe, data, secret, folder, accelerator, devices, precision)
     begun = saved = time.perf_counter()
     before = run.seconds
-    while run.step < run.steps and not _agreed(run, time.perf_counter() - begun >= 60 * minutes):
+    while run.step < run.steps and not agreed(
+        run.fabric, time.perf_counter() - begun >= 60 * minutes
+    ):
         loss = _step(run)
         run.step += 1
         run.seconds = before + time.perf_counter() - begun
@@ -196,7 +198,7 @@ def train_private(
         if run.step % run.steps_per_epoch == 0:
             _end_epoch(run)
             saved = time.perf_counter()
-        elif _agreed(run, time.perf_counter() - saved > _SAVE_EVERY):
+        elif agreed(run.fabric, time.perf_counter() - saved > _SAVE_EVERY):
             _save(run)
             saved = time.perf_counter()
     if run.step % run.steps_per_epoch:
@@ -222,11 +224,6 @@ def build_private(recipe: PrivateRecipe, secret: bytes) -> tuple[Publisher, Mask
     return which, MaskedNetwork(inner, which.front, which.channels, which.stride)
 
 
-def _agreed(run: _Run, mine: bool) -> bool:
-    """What the first device says: clocks differ, and all must save or stop together."""
-    return bool(run.fabric.broadcast(mine)) if run.fabric.world_size > 1 else mine
-
-
 def _prepared(
     recipe: PrivateRecipe,
     data: PrivateData,
@@ -236,17 +233,11 @@ def _prepared(
     devices: int,
     precision: str,
 ) -> _Run:
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("training", "train") from error
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]  # a plain word
-    fabric.launch()
-    fabric.seed_everything(recipe.seed, verbose=False)
+    fabric = launched(accelerator, devices, precision, recipe.seed)
     shown, network = build_private(recipe, secret)
     learner = Learner(network, recipe, len(data.faces.identities))
     learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
-    optimizer = torch.optim.AdamW(_groups(learner, recipe.decay), recipe.rate)
+    optimizer = torch.optim.AdamW(decay_groups(learner, recipe.decay), recipe.rate)
     strategy = Strategy(shown.channels)
     strategist = torch.optim.Adam(strategy.parameters(), recipe.strategy_rate)
     model, optimizer = fabric.setup(learner, optimizer)
@@ -260,13 +251,6 @@ def _prepared(
     if (folder / CHECKPOINT).is_file():
         _resume(run)
     return run
-
-
-def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels alone, not for biases and norms."""
-    heavy = [p for p in model.parameters() if p.dim() > 1]
-    light = [p for p in model.parameters() if p.dim() <= 1]
-    return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
 
 
 def _step(run: _Run) -> float:
@@ -330,12 +314,7 @@ def _everywhere(run: _Run, mine: Tensor) -> Tensor:
 
 
 def _rate(run: _Run) -> float:
-    """Learning rate: a linear rise, then half a cosine down to 0."""
-    share, recipe = run.step / run.steps, run.recipe
-    if share < recipe.warmup:
-        return recipe.rate * (share / recipe.warmup + 1e-3)
-    falling = (share - recipe.warmup) / (1 - recipe.warmup)
-    return recipe.rate * 0.5 * (1 + math.cos(math.pi * falling))
+    return run.recipe.rate * warm_cosine(run.step / run.steps, run.recipe.warmup)
 
 
 def _batch(run: _Run, rank: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -361,18 +340,9 @@ def _end_epoch(run: _Run) -> None:
                       run.recipe.seed)
             )  # fmt: skip
         row["seconds"] = run.seconds
-        _log(run.folder / LOG, row)
+        append_row(run.folder / LOG, _COLUMNS, row)
     run.sums, run.count = {}, 0
     _save(run)
-
-
-def _log(file: Path, row: Mapping[str, float | str]) -> None:
-    new = not file.is_file()
-    with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, _COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def _save(run: _Run) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from bauta.errors import MissingExtraError
 from bauta.media import atomic_write
 from bauta.training.loop import LOG
 from bauta.training.recipe import Recipe
+from bauta.training.running import read_rows
 
 _TERMS = ("cosine", "relation", "contrast", "identity", "triplet", "attributes")
 #: Columns of the log that say how well held-out people are told apart, and their names.
@@ -24,11 +24,7 @@ _WIDTH, _HEIGHT = 9.0, 3.6
 
 def read_log(folder: Path) -> list[dict[str, str]]:
     """Rows of a run's log, one per epoch; empty before the first has ended."""
-    file = folder / LOG
-    if not file.is_file():
-        return []
-    with file.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    return read_rows(folder / LOG)
 
 
 def finished(folder: Path, recipe: Recipe) -> bool:

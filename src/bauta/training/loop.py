@@ -7,7 +7,6 @@ so a run that was interrupted goes on as if it had not been.
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,10 +19,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from bauta.engine.ghosts import haunted
-from bauta.errors import MissingExtraError, UsageError
+from bauta.errors import UsageError
 from bauta.recognizers.base import Crop
 from bauta.recognizers.crops import crop_of
 from bauta.recognizers.evaluate import Pair, fold_accuracies, threshold_at
@@ -34,6 +33,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
 from bauta.training.pairs import pair_similarities
 from bauta.training.recipe import Recipe
+from bauta.training.running import agreed, append_row, decay_groups, launched, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.start import fit_last_layer
 from bauta.training.teachers import to_tensor
@@ -142,24 +142,19 @@ def train(
     _check(recipe, data)
     run = _prepare(recipe, data, folder, accelerator, devices, precision)
     deadline, saved = run.started + 60 * minutes, run.started
-    while run.step < run.steps and not _agreed(run, time.perf_counter() >= deadline):
+    while run.step < run.steps and not agreed(run.fabric, time.perf_counter() >= deadline):
         loss = _step(run)
         run.step += 1
         if progress:
             progress(run.step, run.steps, loss)
         if run.step % run.steps_per_epoch == 0:
             _end_epoch(run)
-        elif _agreed(run, time.perf_counter() - saved > _SAVE_EVERY):
+        elif agreed(run.fabric, time.perf_counter() - saved > _SAVE_EVERY):
             _save(run)
             saved = time.perf_counter()
     if run.step % run.steps_per_epoch:
         _save(run)
     return run.average.eval()
-
-
-def _agreed(run: _Run, mine: bool) -> bool:
-    """What the first device says: clocks differ, and all must save or stop together."""
-    return bool(run.fabric.broadcast(mine)) if run.fabric.world_size > 1 else mine
 
 
 def _check(recipe: Recipe, data: TrainingData) -> None:
@@ -184,20 +179,14 @@ def _prepare(
     devices: int,
     precision: str,
 ) -> _Run:
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("training", "train") from error
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]  # a plain word
-    fabric.launch()
-    fabric.seed_everything(recipe.seed, verbose=False)
+    fabric = launched(accelerator, devices, precision, recipe.seed)
     model = Model(recipe, len(data.faces.identities))
     crop = crop_of(recipe.crop, recipe.size)
     if recipe.start and data.targets is not None and not (folder / CHECKPOINT).is_file():
         fit_last_layer(model.network, data.faces, data.targets, crop, recipe.seed)
     average = copy.deepcopy(model.network).requires_grad_(False)
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
-    optimizer = torch.optim.AdamW(_groups(model, recipe.schedule.decay), recipe.schedule.rate)
+    optimizer = torch.optim.AdamW(decay_groups(model, recipe.schedule.decay), recipe.schedule.rate)
     wrapped, optimizer = fabric.setup(model, optimizer)
     folder.mkdir(parents=True, exist_ok=True)
     average = average.to(fabric.device)
@@ -205,13 +194,6 @@ def _prepare(
     if (folder / CHECKPOINT).is_file():
         _resume(run)
     return run
-
-
-def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Weight decay for matrices and kernels alone, not for biases and norms."""
-    heavy = [p for p in model.parameters() if p.dim() > 1]
-    light = [p for p in model.parameters() if p.dim() <= 1]
-    return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
 
 
 def _step(run: _Run) -> float:
@@ -254,13 +236,8 @@ def _attack(run: _Run, batch: _Batch, rank: int) -> _Batch:
 
 
 def _rate(run: _Run) -> float:
-    """Learning rate: a linear rise, then half a cosine down to 0."""
     schedule = run.recipe.schedule
-    share = run.step / run.steps
-    if share < schedule.warmup:
-        return schedule.rate * (share / schedule.warmup + 1e-3)
-    falling = (share - schedule.warmup) / (1 - schedule.warmup)
-    return schedule.rate * 0.5 * (1 + math.cos(math.pi * falling))
+    return schedule.rate * warm_cosine(run.step / run.steps, schedule.warmup)
 
 
 def _batch(run: _Run, rank: int) -> _Batch:
@@ -330,7 +307,7 @@ def _end_epoch(run: _Run) -> None:
     if run.fabric.is_global_zero:
         row.update(check(run.average, run.crop, run.data, run.fabric.device))
         row["seconds"] = time.perf_counter() - run.started
-        _log(run.folder / LOG, row)
+        append_row(run.folder / LOG, _COLUMNS, row)
     run.sums, run.count = {}, 0
     _save(run)
 
@@ -352,15 +329,6 @@ def check(
         if int(far * (~same).sum()) >= 1:
             out[name] = threshold_at(far, similarities, same, "", "").tar
     return out
-
-
-def _log(file: Path, row: Mapping[str, float | str]) -> None:
-    new = not file.is_file()
-    with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, _COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def _save(run: _Run) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,6 +31,7 @@ from bauta.media import atomic_write
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.faceset import FaceSet
+from bauta.training.running import append_row, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 from bauta.training.watermark_check import CHECKS, check
@@ -53,6 +54,7 @@ _SAVE_EVERY = 300.0
 _TERMS = ("loss", "message", "image", "attack", "blank", "bits", "hidden")
 #: Share of a batch whose faces are read without a mark too.
 _BLANK_SHARE = 4
+_COLUMNS = ("step", "stage", *_TERMS, *CHECKS, "seconds")
 _WARM = 0.02
 
 
@@ -320,12 +322,7 @@ def _moved(
 
 
 def _rate(run: _Run) -> float:
-    """Learning rate: a linear rise, then half a cosine down to 0."""
-    share = run.step / run.recipe.steps
-    if share < _WARM:
-        return run.recipe.rate * (share / _WARM + 1e-2)
-    falling = torch.tensor((share - _WARM) / (1 - _WARM) * torch.pi)
-    return run.recipe.rate * 0.5 * float(1 + torch.cos(falling))
+    return run.recipe.rate * warm_cosine(run.step / run.recipe.steps, _WARM, start=1e-2)
 
 
 def _end_row(run: _Run) -> None:
@@ -337,17 +334,8 @@ def _end_row(run: _Run) -> None:
             run.networks, run.held_out, run.recipe.epsilon, run.surrogates, run.recipe.seed
         )
     row["seconds"] = run.seconds
-    _log(run.folder / LOG, row)
+    append_row(run.folder / LOG, _COLUMNS, row)
     run.sums = {}
-
-
-def _log(file: Path, row: Mapping[str, Any]) -> None:
-    new = not file.is_file()
-    with file.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ("step", "stage", *_TERMS, *CHECKS, "seconds"))
-        if new:
-            writer.writeheader()
-        writer.writerow({k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
 def _drop_rows(file: Path, step: int) -> None:

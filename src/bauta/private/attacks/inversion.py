@@ -69,6 +69,24 @@ def published(
     return publisher.published(shown, blend, generator)
 
 
+def drawn_batch(
+    publisher: Publisher,
+    faces: FaceSet,
+    crop: Crop,
+    size: int,
+    generator: Generator,
+    device: torch.device,
+    alone: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Some of the attacker's faces: which (B,), as they are, and as they would be published."""
+    which = torch.randint(0, len(faces), (size,), generator=generator)
+    crops = plain_crop(to_tensor(faces.take(which.numpy())).to(device), crop)
+    if float(torch.rand((), generator=generator)) < 0.5:
+        crops = crops.flip(3)
+    counts = torch.ones(len(crops), dtype=torch.long) if alone else None
+    return which, crops, published(publisher, crops, counts, generator)
+
+
 def train_inversion(
     publisher: Publisher,
     faces: FaceSet,
@@ -103,12 +121,7 @@ def train_inversion(
     schedule = torch.optim.lr_scheduler.OneCycleLR(own, how.rate, total_steps=how.steps)
     for step in range(how.steps):
         generator = Generator().manual_seed(seed_of(how.seed, step))
-        which = torch.randint(0, len(faces), (how.batch,), generator=generator).numpy()
-        crops = plain_crop(to_tensor(faces.take(which)).to(device), crop)
-        if float(torch.rand((), generator=generator)) < 0.5:
-            crops = crops.flip(3)
-        counts = torch.ones(len(crops), dtype=torch.long) if alone else None
-        seen = published(publisher, crops, counts, generator)
+        _, crops, seen = drawn_batch(publisher, faces, crop, how.batch, generator, device, alone)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             drawn = net(seen.contiguous(memory_format=torch.channels_last))
             fooled = F.softplus(-critic(seen, drawn)).mean()

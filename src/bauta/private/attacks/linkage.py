@@ -16,16 +16,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Generator, nn
 
-from bauta.private.attacks.inversion import published
+from bauta.private.attacks.inversion import drawn_batch
 from bauta.private.defences import Publisher
 from bauta.recognizers.base import Crop
 from bauta.recognizers.networks.families import build_network
 from bauta.recognizers.networks.masked import MaskedNetwork
-from bauta.training.augment import plain_crop
 from bauta.training.faceset import FaceSet
 from bauta.training.losses import contrast_loss, cosine_loss
 from bauta.training.seeds import seed_of
-from bauta.training.teachers import to_tensor
 
 StepProgress = Callable[[int, int, float], None]
 
@@ -87,12 +85,7 @@ def train_linkage(
     student.train()
     for step in range(how.steps):
         generator = Generator().manual_seed(seed_of(how.seed, step))
-        which = torch.randint(0, len(faces), (how.batch,), generator=generator)
-        crops = plain_crop(to_tensor(faces.take(which.numpy())).to(device), crop)
-        if float(torch.rand((), generator=generator)) < 0.5:
-            crops = crops.flip(3)
-        counts = torch.ones(len(crops), dtype=torch.long) if alone else None
-        seen = published(publisher, crops, counts, generator)
+        which, _, seen = drawn_batch(publisher, faces, crop, how.batch, generator, device, alone)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             raw = student.of_masked(seen)
         told, wanted = F.normalize(raw.float()), table[which.to(device)]

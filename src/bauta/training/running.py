@@ -1,0 +1,77 @@
+"""What all training loops share: devices, rates, decay, and a log of rows."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from bauta.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def launched(accelerator: str, devices: int, precision: str, seed: int) -> Fabric:
+    """Lightning Fabric on its devices, seeded.
+
+    Raises:
+        MissingExtraError: it is not installed.
+
+    """
+    try:
+        from lightning_fabric import Fabric
+    except ImportError as error:
+        raise MissingExtraError("training", "train") from error
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]  # a plain word
+    fabric.launch()
+    fabric.seed_everything(seed, verbose=False)
+    return fabric
+
+
+def agreed(fabric: Fabric, mine: bool) -> bool:
+    """What the first device says: clocks differ, and all must save or stop together."""
+    return bool(fabric.broadcast(mine)) if fabric.world_size > 1 else mine
+
+
+def decay_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and kernels alone, not for biases and norms."""
+    heavy = [p for p in model.parameters() if p.dim() > 1]
+    light = [p for p in model.parameters() if p.dim() <= 1]
+    return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
+
+
+def warm_cosine(share: float, warmup: float, start: float = 1e-3) -> float:
+    """Learning rate as a share of the highest: a linear rise, then half a cosine down to 0.
+
+    Args:
+        share: of the run that is done.
+        warmup: share in which the rate rises.
+        start: where it rises from.
+
+    """
+    if share < warmup:
+        return share / warmup + start
+    return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+
+
+def append_row(file: Path, columns: Sequence[str], row: Mapping[str, Any]) -> None:
+    """Append a row to a log, which begins with its columns."""
+    new = not file.is_file()
+    with file.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        if new:
+            writer.writeheader()
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def read_rows(file: Path) -> list[dict[str, str]]:
+    """Rows of a log; none before it was begun."""
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
