@@ -221,6 +221,9 @@ def invert_command(
         int | None,
         typer.Option(help="Faces per mixture; 1 is what a service is asked with. As trained."),
     ] = None,
+    several: Annotated[
+        int, typer.Option(help="Mixtures that each face was published in; their mean is drawn.")
+    ] = 1,
     steps: Annotated[int | None, typer.Option(help="Of learning, instead of 3000.")] = None,
     width: Annotated[int, typer.Option(help="Channels of the U-Net's first level.")] = 64,
     victims: Annotated[int, typer.Option(help="How many people are attacked.")] = 200,
@@ -247,7 +250,7 @@ def invert_command(
 
     with usage_errors():
         recipe, publisher, network = load_private(model)
-        plans = plans_of(attack, box, count, steps, width, device, seed)
+        plans = plans_of(attack, box, count, steps, width, device, seed, several)
         crop = crop_of(recipe.crop, recipe.size)
         judged = judge_of(crop, judge)
         done: list[Attacked] = []

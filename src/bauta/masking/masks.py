@@ -61,6 +61,7 @@ class MaskSpec:
         stride: blocks of every so manieth pixel are made.
         mixing: share of its neighbour in each channel, at most; 0 for no mixing.
         rounds: how often channels are mixed and shuffled.
+        keys: how many masks the secret makes, of which every photo has one or another.
 
     """
 
@@ -68,6 +69,7 @@ class MaskSpec:
     stride: int = 1
     mixing: float = 0.5
     rounds: int = 1
+    keys: int = 1
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -83,6 +85,8 @@ class MaskSpec:
             raise UsageError(f"mixing is a share, 0 to 1, got {self.mixing}")
         if self.rounds < 1:
             raise UsageError(f"channels are mixed at least once, got {self.rounds}")
+        if self.keys < 1:
+            raise UsageError(f"there is at least one mask, got {self.keys}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -102,6 +106,7 @@ def spec_from_json(data: Mapping[str, Any]) -> MaskSpec:
             stride=int(data["stride"]),
             mixing=float(data["mixing"]),
             rounds=int(data["rounds"]),
+            keys=int(data["keys"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"not the description of a mask: {error}") from error
@@ -125,15 +130,26 @@ class Mask(nn.Module):
         super().__init__()
         self.spec = spec
         which = torch.as_tensor(spec.channels)
+        tables = torch.stack([mixing_table(spec, secret, key) for key in range(spec.keys)])
         # As they come, mixtures would be of the strongest alone: they span three orders.
-        table = mixing_table(spec, secret) / deviations()[which]
-        kernel = torch.einsum("oc,crij->orij", table, kernels()[which])
-        self.register_buffer("kernel", kernel.float())
-        self.register_buffer("bias", (table @ biases()[which]).float())
+        tables /= deviations()[which]
+        kernel = torch.einsum("koc,crij->korij", tables, kernels()[which])
+        self.register_buffer("kernel", kernel.flatten(0, 1).float())
+        self.register_buffer("bias", (tables @ biases()[which]).flatten().float())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        return normalised(transformed(x, self.kernel, self.bias, self.spec.stride))
+    def forward(self, x: Tensor, key: int = 0) -> Tensor:
+        """See the class; of the masks, one."""
+        count = len(self.spec.channels)
+        own = slice(key * count, (key + 1) * count)
+        return normalised(transformed(x, self.kernel[own], self.bias[own], self.spec.stride))
+
+    def with_keys(self, x: Tensor, keys: Tensor) -> Tensor:
+        """Mask every photo with a mask of its own, (B,) of 0 to ``spec.keys`` - 1."""
+        parts, rows = [], []
+        for key in sorted(set(keys.tolist())):
+            rows.append((keys == key).nonzero()[:, 0])
+            parts.append(self(x[rows[-1].to(x.device)], key))
+        return torch.cat(parts)[torch.cat(rows).argsort().to(x.device)]
 
 
 def normalised(x: Tensor) -> Tensor:
@@ -142,14 +158,14 @@ def normalised(x: Tensor) -> Tensor:
     return (x - mean) / deviation.clamp(min=_FLAT)
 
 
-def mixing_table(spec: MaskSpec, secret: bytes) -> Tensor:
-    """(C, C) float64: channels that go out, from those that are kept.
+def mixing_table(spec: MaskSpec, secret: bytes, key: int = 0) -> Tensor:
+    """(C, C) float64: channels that go out, from those that are kept, under one of the masks.
 
     Shuffled, each mixed with its neighbour, the last with the first, and shuffled again. Shares
     below a half keep the table invertible, so that nothing is lost to who knows the secret.
     """
     count = len(spec.channels)
-    shuffles, shares = _draw(secret, "shuffles"), _draw(secret, "shares")
+    shuffles, shares = _draw(secret, f"shuffles {key}"), _draw(secret, f"shares {key}")
     table = torch.eye(count, dtype=torch.float64)[torch.from_numpy(shuffles.permutation(count))]
     for _ in range(spec.rounds):
         share = torch.from_numpy(shares.uniform(0.2, 1, count))[:, None] * spec.mixing

@@ -52,14 +52,27 @@ def draw_blend(counts: Tensor, generator: Generator, most: int | None = None) ->
     return Blend(partners.to(counts.device), weights.to(counts.device))
 
 
-def blended(x: Tensor, blend: Blend) -> Tensor:
-    """Mix (B, C, H, W)."""
-    weights = blend.weights.to(x.dtype)
-    out = x * weights[:, 0].view(-1, 1, 1, 1)
+def blended(x: Tensor, blend: Blend, own: Tensor | None = None) -> Tensor:
+    """Mix (B, C, H, W).
+
+    Args:
+        x: faces.
+        blend: who is mixed with whom.
+        own: (H, W) which part of its share a face keeps at each place, 0 to 1; the others have the
+            rest there. Faces that are alone keep all. None: all of it everywhere.
+
+    """
+    weights = blend.weights.to(x.dtype)[..., None, None, None]
+    mine = weights[:, 0]
+    others = torch.ones_like(mine)
+    if own is not None:
+        mine = torch.where(mine < 1, mine * own, mine)
+        others = (1 - mine) / (1 - weights[:, 0]).clamp(min=1e-6)
+    out = x * mine
     for place in range(1, weights.shape[1]):
         which = (blend.weights[:, place] > 0).nonzero()[:, 0]
         if len(which):
-            added = x[blend.partners[which, place]] * weights[which, place].view(-1, 1, 1, 1)
+            added = x[blend.partners[which, place]] * weights[which, place] * others[which]
             out.index_add_(0, which, added)
     return out
 

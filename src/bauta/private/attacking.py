@@ -30,9 +30,10 @@ from bauta.private.attacks.inversion import (
 )
 from bauta.private.attacks.linkage import Linkage, train_linkage
 from bauta.private.attacks.optimised import Optimised, invert_network
-from bauta.private.defences import Defence, Publisher, defence, publisher
+from bauta.private.attacks.unet import UNet
+from bauta.private.defences import Defence, Publisher
 from bauta.private.leakage import glimpse, leak, verification
-from bauta.private.loop import CHECKPOINT, LOG, SHARES
+from bauta.private.loop import CHECKPOINT, LOG, SHARES, publisher_of
 from bauta.private.recipe import PrivateRecipe
 from bauta.private.victims import Victims
 from bauta.recognizers.base import Crop, Recognizer
@@ -62,6 +63,7 @@ class Plan:
         attack: "unet", "linkage" or "optimised".
         box: "white", secrets are known; or "black", they are not.
         count: faces per mixture that the victims published; None: as training published them.
+        several: in how many mixtures each was published; what is drawn of them is averaged.
         inversion: how a U-Net learns.
         linkage: how a student learns.
         optimised: how a face is sought.
@@ -73,6 +75,7 @@ class Plan:
     attack: Attack
     box: Box = "white"
     count: int | None = None
+    several: int = 1
     inversion: Inversion = field(default_factory=Inversion)
     linkage: Linkage = field(default_factory=Linkage)
     optimised: Optimised = field(default_factory=Optimised)
@@ -87,6 +90,8 @@ class Plan:
             raise UsageError(f"a box is white or black, not {self.box!r}")
         if self.attack == "optimised" and self.box == "black":
             raise UsageError("a network can only be inverted by who has it: use the white box")
+        if self.several < 1:
+            raise UsageError(f"faces are published at least once, got {self.several}")
 
 
 def centres_of(folder: Path) -> Tensor:
@@ -148,7 +153,6 @@ def attack(
         progress: told how far it is.
 
     """
-    device = torch.device(plan.device)
     tell = progress or (lambda _what, _done, _total: None)
 
     def step(done: int, total: int, loss: float) -> None:
@@ -157,16 +161,62 @@ def attack(
     if plan.attack == "optimised":
         pictures = _optimised(plan, network, centres, attacker, victims, crop, step)
         return Attacked(_row(plan, leak(victims, pictures, judge).to_json()), pictures)
-    believed = (own if plan.box == "white" else _guessed(recipe)).to(device)
-    seen = _seen(plan, own.to(device), victims, folder)
+    believed = own if plan.box == "white" else publisher_of(recipe, _GUESS)
+    learned = learn(plan, believed, attacker, crop, judge, progress=step)
+    return carry_out(plan, learned, own, victims, judge, folder)
+
+
+def learn(
+    plan: Plan,
+    believed: Publisher,
+    attacker: FaceSet,
+    crop: Crop,
+    judge: Recognizer,
+    *,
+    progress: Callable[[int, int, float], None] | None = None,
+) -> UNet | MaskedNetwork:
+    """Learn to attack what a defence publishes: a U-Net, or the student of linkage.
+
+    Args:
+        plan: how.
+        believed: the defence, with the secret that the attacker believes in.
+        attacker: the faces that the attacker has.
+        crop: what is published of faces.
+        judge: the student's teacher.
+        progress: told about every step.
+
+    """
+    device = torch.device(plan.device)
+    believed.to(device)
     if plan.attack == "linkage":
         targets = _targets(attacker, crop, judge)
-        student = train_linkage(
-            believed, attacker, targets, crop, plan.linkage, device=device, progress=step
-        )
-        return Attacked(_row(plan, _linked(student, seen, victims, judge)), None)
-    net = train_inversion(believed, attacker, crop, plan.inversion, device=device, progress=step)
-    pictures = reconstructions(net, seen).cpu()
+        return train_linkage(
+            believed, attacker, targets, crop, plan.linkage, device=device, count=plan.count,
+            progress=progress,
+        )  # fmt: skip
+    return train_inversion(
+        believed, attacker, crop, plan.inversion, device=device, count=plan.count,
+        progress=progress,
+    )  # fmt: skip
+
+
+def carry_out(
+    plan: Plan,
+    learned: UNet | MaskedNetwork,
+    own: Publisher,
+    victims: Victims,
+    judge: Recognizer,
+    folder: Path,
+) -> Attacked:
+    """Attack victims with what :func:`learn` learnt; arguments are those of :func:`attack`."""
+    own.to(torch.device(plan.device))
+    seen = [
+        _seen(replace(plan, seed=plan.seed + turn), own, victims, folder)
+        for turn in range(plan.several)
+    ]
+    if isinstance(learned, MaskedNetwork):
+        return Attacked(_row(plan, _linked(learned, seen, victims, judge)), None)
+    pictures = torch.stack([reconstructions(learned, one) for one in seen]).mean(dim=0).cpu()
     return Attacked(_row(plan, leak(victims, pictures, judge).to_json()), pictures)
 
 
@@ -178,6 +228,7 @@ def plans_of(
     width: int,
     device: str,
     seed: int,
+    several: int = 1,
 ) -> list[Plan]:
     """Plans of one attack by name, or of all, in one box or in both; none of a mere glimpse.
 
@@ -208,8 +259,8 @@ def plans_of(
         chosen = [pair for pair in chosen if pair != ("optimised", "black")]
     return [
         Plan(
-            attack=attack, box=one, count=count, device=device, seed=seed, inversion=inversion,
-            linkage=linkage, optimised=optimised,
+            attack=attack, box=one, count=count, several=several, device=device, seed=seed,
+            inversion=inversion, linkage=linkage, optimised=optimised,
         )
         for attack, one in chosen
     ]  # fmt: skip
@@ -245,8 +296,9 @@ def save_attack(folder: Path, done: Attacked, victims: Victims) -> Path:
     """
     target = folder / _FOLDER
     target.mkdir(parents=True, exist_ok=True)
-    count = done.row.get("count")
+    count, several = done.row.get("count"), done.row.get("several", 1)
     name = f"{done.row['attack']}-{done.row['box']}" + (f"-{count}" if count else "")
+    name += f"-of-{several}" if several > 1 else ""
     file = target / f"{name}.json"
     atomic_write(file, (json.dumps(done.row, indent=1) + "\n").encode(), overwrite=True)
     if done.pictures is not None:
@@ -270,14 +322,7 @@ def _seen(plan: Plan, own: Publisher, victims: Victims, folder: Path) -> Tensor:
         counts = torch.full((len(victims),), plan.count)
     else:
         counts = counts_of(own.defence, folder, len(victims), generator)
-    device = next(iter(own.front.buffers()), torch.empty(0)).device
-    return published(own, victims.crops.to(device), counts, generator)
-
-
-def _guessed(recipe: PrivateRecipe) -> Publisher:
-    """The defence with a secret that the attacker made up."""
-    which = defence(recipe.defence)
-    return publisher(which, _GUESS, stride=recipe.stride, channels=recipe.channels)
+    return published(own, victims.crops.to(plan.device), counts, generator)
 
 
 def _row(plan: Plan, numbers: dict[str, Any]) -> dict[str, Any]:
@@ -287,8 +332,8 @@ def _row(plan: Plan, numbers: dict[str, Any]) -> dict[str, Any]:
         "optimised": plan.optimised.steps,
     }
     return {
-        "attack": plan.attack, "box": plan.box, "count": plan.count, **numbers,
-        "steps": steps[plan.attack], "seed": plan.seed,
+        "attack": plan.attack, "box": plan.box, "count": plan.count, "several": plan.several,
+        **numbers, "steps": steps[plan.attack], "seed": plan.seed,
     }  # fmt: skip
 
 
@@ -305,10 +350,14 @@ def _targets(faces: FaceSet, crop: Crop, judge: Recognizer) -> np.ndarray[Any, n
 
 @torch.no_grad()
 def _linked(
-    student: MaskedNetwork, seen: Tensor, victims: Victims, judge: Recognizer
+    student: MaskedNetwork, seen: Sequence[Tensor], victims: Victims, judge: Recognizer
 ) -> dict[str, Any]:
     """Whether published faces are matched with clear ones of the same person."""
-    told = torch.cat([F.normalize(student.of_masked(p).float()) for p in torch.split(seen, 64)])
+    told = sum(
+        torch.cat([F.normalize(student.of_masked(p).float()) for p in torch.split(one, 64)])
+        for one in seen
+    )
+    told = F.normalize(torch.as_tensor(told))
     clear = torch.cat([judge.embed_crops(p) for p in torch.split(victims.others, 64)])
     told, clear = told.cpu(), F.normalize(clear)
     accuracy, error = verification(told, clear)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from bauta.masking.mixing import Blend, blended, draw_blend
+from bauta.masking.mixing import Blend, draw_blend
 from bauta.private.defences import Publisher
 from bauta.recognizers.base import Crop
 from bauta.recognizers.evaluate import Pair, fold_accuracies, threshold_at
@@ -89,7 +89,7 @@ def embed(
             counts = torch.full((len(some),), decoys + 1, device=device)
             others = torch.randint(0, len(faces), (_BATCH,), generator=generator).numpy()
             strangers = _shown(publisher, faces, others, crop, generator, device)
-            shown = _among(shown, strangers, draw_blend(counts, generator))
+            shown = _among(publisher, shown, strangers, draw_blend(counts, generator), generator)
         rows.append(F.normalize(network.of_masked(shown).float()).cpu().numpy())
         if progress:
             progress("looking at faces", int(some[-1]) + 1, len(faces))
@@ -108,7 +108,9 @@ def _shown(
     return publisher.represent(crops, generator)
 
 
-def _among(shown: Tensor, strangers: Tensor, blend: Blend) -> Tensor:
+def _among(
+    publisher: Publisher, shown: Tensor, strangers: Tensor, blend: Blend, generator: Generator
+) -> Tensor:
     """Mix each face with strangers, as a blend has it with its own batch."""
     partners = blend.partners.clone()
     partners[:, 1:] = len(shown) + partners[:, 1:] % len(strangers)
@@ -117,4 +119,4 @@ def _among(shown: Tensor, strangers: Tensor, blend: Blend) -> Tensor:
     weights = torch.cat([blend.weights, blend.weights.new_zeros(empty, blend.weights.shape[1])])
     rows = torch.arange(len(shown), len(everybody), device=shown.device)[:, None]
     partners = torch.cat([partners, rows.expand(-1, partners.shape[1])])
-    return blended(everybody, Blend(partners, weights))[: len(shown)]
+    return publisher.published(everybody, Blend(partners, weights), generator)[: len(shown)]

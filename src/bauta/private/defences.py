@@ -117,6 +117,7 @@ class Publisher:
         front: maps (B, 3, H, W) RGB 0-255 to the representation of faces, one at a time.
         channels: of the representation.
         stride: how much smaller its maps are than the crop.
+        own: (H, W) which part of its share a face keeps at each place of a mixture; None: all.
 
     """
 
@@ -124,11 +125,13 @@ class Publisher:
     front: nn.Module
     channels: int
     stride: int = 1
+    own: Tensor | None = None
     _groups: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     def to(self, device: torch.device) -> Publisher:
         """Move to a device, and return this publisher."""
         self.front.to(device)
+        self.own = None if self.own is None else self.own.to(device)
         return self
 
     @torch.no_grad()
@@ -143,15 +146,26 @@ class Publisher:
             (B, channels, H / stride, W / stride).
 
         """
-        out: Tensor = self.front(crops)
+        out: Tensor
+        if isinstance(self.front, Mask) and self.front.spec.keys > 1:
+            keys = torch.randint(0, self.front.spec.keys, (len(crops),), generator=generator)
+            out = self.front.with_keys(crops, keys)
+        else:
+            out = self.front(crops)
         if self._groups:
             out = random_channels(out, self._groups, _PARTIAL_SHOWN, generator)
         return self._noisy(out, generator)
 
     @torch.no_grad()
     def published(self, shown: Tensor, blend: Blend, generator: Generator) -> Tensor:
-        """Mixtures, as they are trained on, of what :meth:`represent` gave."""
-        out = blended(shown, blend)
+        """Mixtures, as they are trained on, of what :meth:`represent` gave.
+
+        Those of frequencies are normalised again: the more faces, the flatter they would be, and
+        networks would meet faces alone as something stronger than whatever they have seen.
+        """
+        out = blended(shown, blend, self.own)
+        if self.defence.domain != "pixels":
+            out = normalised(out)
         return flipped(out, generator) if self.defence.flips else out
 
     def draw(self, count: int, generator: Generator, device: torch.device) -> Blend:
@@ -192,6 +206,7 @@ def publisher(
     *,
     stride: int = 1,
     channels: tuple[int, ...] = every_kind(),
+    keys: int = 1,
 ) -> Publisher:
     """Make a defence ready to use.
 
@@ -200,10 +215,11 @@ def publisher(
         secret: of its mask; those without one ignore it.
         stride: frequencies are made of the blocks of every so manieth pixel.
         channels: that a mask keeps.
+        keys: how many masks there are; every photo has one or another.
 
     """
     if which.domain == "masked":
-        spec = MaskSpec(channels=channels, stride=stride)
+        spec = MaskSpec(channels=channels, stride=stride, keys=keys)
         return Publisher(which, Mask(spec, secret), len(channels), stride)
     if which.domain == "partial":
         kept = [f for f in LIVE if f // BLOCK + f % BLOCK > _PARTIAL_ABOVE]
@@ -211,5 +227,6 @@ def publisher(
             tuple(range(colour * len(kept), (colour + 1) * len(kept))) for colour in range(3)
         )
         every = tuple(PER_COLOUR * colour + f for colour in range(3) for f in kept)
-        return Publisher(which, _Partial(every, stride), 3 * _PARTIAL_SHOWN, stride, groups)
+        front = _Partial(every, stride)
+        return Publisher(which, front, 3 * _PARTIAL_SHOWN, stride, _groups=groups)
     return Publisher(which, _Pixels(), 3, 1)

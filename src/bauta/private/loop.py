@@ -20,6 +20,7 @@ from torch import Generator, Tensor, distributed, nn
 
 from bauta.errors import UsageError
 from bauta.masking.mixing import Blend, draw_blend
+from bauta.masking.regions import kept_map
 from bauta.masking.strategy import (
     COUNTS,
     Bound,
@@ -213,11 +214,21 @@ def is_first() -> bool:
     )
 
 
+def publisher_of(recipe: PrivateRecipe, secret: bytes) -> Publisher:
+    """Build the defence of a recipe."""
+    which = publisher(
+        defence(recipe.defence), secret, stride=recipe.stride, channels=recipe.channels,
+        keys=recipe.keys,
+    )  # fmt: skip
+    if recipe.region_strength:
+        crop = crop_of(recipe.crop, recipe.size)
+        which.own = kept_map(recipe.region_strength, crop.to_frame, crop.size, which.stride)
+    return which
+
+
 def build_private(recipe: PrivateRecipe, secret: bytes) -> tuple[Publisher, MaskedNetwork]:
     """Build the defence of a recipe, and its network with random weights."""
-    which = publisher(
-        defence(recipe.defence), secret, stride=recipe.stride, channels=recipe.channels
-    )
+    which = publisher_of(recipe, secret)
     inner = build_network(
         recipe.family, size=recipe.size, embedding=recipe.embedding, options=recipe.network
     )

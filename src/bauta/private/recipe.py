@@ -9,6 +9,7 @@ from typing import Any
 
 from bauta.errors import UsageError
 from bauta.masking.masks import every_kind
+from bauta.masking.regions import check_strength
 from bauta.named import names_of, read_named
 from bauta.private.defences import defence
 from bauta.recognizers.crops import CROPS
@@ -35,6 +36,9 @@ class PrivateRecipe:
         least: people with fewer photos are left out.
         channels: channels that the mask keeps.
         stride: it makes the blocks of every so manieth pixel.
+        keys: how many masks there are; every photo has one or another.
+        region_strength: how much less of its own a face keeps in a mixture at its eyes, nose and
+            mouth: 0 as much as elsewhere, 1 nothing.
         privacy: 0 (as accurate as mixtures of 2) to 1 (as private as mixtures of 6).
         entropy: bonus for a strategy that keeps trying.
         strategy_rate: learning rate of the strategy.
@@ -63,6 +67,8 @@ class PrivateRecipe:
     least: int = 1
     channels: tuple[int, ...] = every_kind()
     stride: int = 2
+    keys: int = 1
+    region_strength: Mapping[str, float] = field(default_factory=dict)
     privacy: float = 0.5
     entropy: float = 0.05
     strategy_rate: float = 1e-3
@@ -85,6 +91,9 @@ class PrivateRecipe:
             raise UsageError(f"unknown family {self.family!r}: use {', '.join(FAMILIES)}")
         if self.crop not in CROPS:
             raise UsageError(f"unknown crop {self.crop!r}: use {', '.join(CROPS)}")
+        if self.keys < 1:
+            raise UsageError(f"there is at least one mask, got keys = {self.keys}")
+        check_strength(self.region_strength)
         if not 0 <= self.privacy <= 1:
             raise UsageError(f"privacy must lie between 0 and 1, got {self.privacy}")
         if self.epochs < 1 or self.batch < 2:

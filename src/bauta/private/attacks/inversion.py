@@ -36,6 +36,7 @@ class Inversion:
         rate: highest learning rate of Adam; it falls to 0.
         adversarial: weight of the critic's loss, beside the mean absolute difference in 0-1.
         widths: channels of the U-Net's levels.
+        half: whether to compute in bfloat16 on processors too; on GPUs that is always done.
         seed: of all randomness.
 
     """
@@ -45,6 +46,7 @@ class Inversion:
     rate: float = 1e-3
     adversarial: float = 0.005
     widths: tuple[int, ...] = WIDTHS
+    half: bool = False
     seed: int = 0
 
 
@@ -76,14 +78,14 @@ def drawn_batch(
     size: int,
     generator: Generator,
     device: torch.device,
-    alone: bool,
+    count: int | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Some of the attacker's faces: which (B,), as they are, and as they would be published."""
     which = torch.randint(0, len(faces), (size,), generator=generator)
     crops = plain_crop(to_tensor(faces.take(which.numpy())).to(device), crop)
     if float(torch.rand((), generator=generator)) < 0.5:
         crops = crops.flip(3)
-    counts = torch.ones(len(crops), dtype=torch.long) if alone else None
+    counts = None if count is None else torch.full((len(crops),), count)
     return which, crops, published(publisher, crops, counts, generator)
 
 
@@ -94,7 +96,7 @@ def train_inversion(
     how: Inversion,
     *,
     device: torch.device,
-    alone: bool = False,
+    count: int | None = None,
     progress: StepProgress | None = None,
 ) -> UNet:
     """Learn to invert a defence.
@@ -105,7 +107,7 @@ def train_inversion(
         crop: what is published of them.
         how: how to learn.
         device: where to compute.
-        alone: whether faces are published one at a time, as when a service is asked.
+        count: faces per mixture; None: as the defence draws them.
         progress: told about every step.
 
     Returns:
@@ -119,10 +121,11 @@ def train_inversion(
     own = torch.optim.Adam(net.parameters(), how.rate, betas=(0.5, 0.99))
     other = torch.optim.Adam(critic.parameters(), how.rate / 4, betas=(0.5, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(own, how.rate, total_steps=how.steps)
+    half = how.half or device.type == "cuda"
     for step in range(how.steps):
         generator = Generator().manual_seed(seed_of(how.seed, step))
-        _, crops, seen = drawn_batch(publisher, faces, crop, how.batch, generator, device, alone)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        _, crops, seen = drawn_batch(publisher, faces, crop, how.batch, generator, device, count)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             drawn = net(seen.contiguous(memory_format=torch.channels_last))
             fooled = F.softplus(-critic(seen, drawn)).mean()
         loss = (drawn - crops).abs().mean() / 255 + how.adversarial * fooled.float()
@@ -130,7 +133,7 @@ def train_inversion(
         loss.backward()
         own.step()
         schedule.step()
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             real, fake = critic(seen, crops), critic(seen, drawn.detach())
             told = F.softplus(-real).mean() + F.softplus(fake).mean()
         other.zero_grad(set_to_none=True)

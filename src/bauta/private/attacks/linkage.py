@@ -58,7 +58,7 @@ def train_linkage(
     how: Linkage,
     *,
     device: torch.device,
-    alone: bool = False,
+    count: int | None = None,
     progress: StepProgress | None = None,
 ) -> MaskedNetwork:
     """Distil a teacher of clear faces into a student of published ones.
@@ -70,7 +70,7 @@ def train_linkage(
         crop: what is published of them.
         how: how to learn.
         device: where to compute.
-        alone: whether faces are published one at a time.
+        count: faces per mixture; None: as the defence draws them.
         progress: told about every step.
 
     """
@@ -85,7 +85,7 @@ def train_linkage(
     student.train()
     for step in range(how.steps):
         generator = Generator().manual_seed(seed_of(how.seed, step))
-        which, _, seen = drawn_batch(publisher, faces, crop, how.batch, generator, device, alone)
+        which, _, seen = drawn_batch(publisher, faces, crop, how.batch, generator, device, count)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             raw = student.of_masked(seen)
         told, wanted = F.normalize(raw.float()), table[which.to(device)]
