@@ -101,8 +101,11 @@ def test_train_evaluate_invert_report_mask(
     }  # fmt: skip
     with Image.open(model / "attacks" / "unet-white.png") as sheet:
         assert sheet.size == (1120, 224)
-    asked = bauta(*attack, "--attack", "unet", "--box", "white", "--count", 1)
-    assert "unet" in asked.stdout
+    asked = bauta(
+        *attack, "--attack", "unet", "--box", "white", "--count", 1, "--several", 2, "--json"
+    )
+    assert [(row["count"], row["several"]) for row in json.loads(asked.stdout)] == [(1, 2)]
+    assert (model / "attacks" / "unet-white-1-of-2.png").is_file()
 
     page = bauta("private", "report", model, "-o", runs / "page")
     assert page.exit_code == 0, page.output
@@ -116,6 +119,30 @@ def test_train_evaluate_invert_report_mask(
     assert load_file(masked)["faces"].shape == (1, 24, 56, 56)
     again = bauta("private", "mask", portrait, "--model", model, "-o", masked)
     assert again.exit_code == 1
+
+
+def test_channels_are_chosen_and_trained_on(bauta: Run, crowd: Path, tmp_path: Path) -> None:
+    recipe, chosen = tmp_path / "mine.toml", tmp_path / "channels.json"
+    recipe.write_text("views = 1\n" + RECIPE, "utf-8")
+    select = ["private", "select", recipe, "--data", crowd, "--steps", 3, "--per-colour", 2]
+    done = bauta(*select, "-o", chosen)
+    assert done.exit_code == 0, done.output
+    assert "of the energy is dropped" in done.stdout
+    channels = json.loads(chosen.read_text("utf-8"))["channels"]
+    assert [c // 64 for c in channels] == [0, 0, 1, 1, 2, 2]
+    assert bauta(*select, "-o", chosen).exit_code == 1
+    assert bauta(*select, "-o", tmp_path / "x", "--per-colour", 9).exit_code == 2
+    train = ["private", "train", recipe, "--data", crowd, "-o", tmp_path, "--epochs", 1]
+    done = bauta(*train, "--channels", chosen)
+    assert done.exit_code == 0, done.output
+    # Twelve people of two photos, and a view of each.
+    assert "48 faces of 12 people" in done.stdout
+    card = json.loads((tmp_path / "mine" / "mine.json").read_text("utf-8"))
+    assert card["recipe"]["channels"] == channels
+    assert card["recipe"]["views"] == 1
+    refused = bauta(*train, "--channels", recipe)
+    assert refused.exit_code == 2
+    assert "private select" in refused.stderr
 
 
 def test_a_key_of_ones_own(

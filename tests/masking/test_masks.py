@@ -51,6 +51,18 @@ def test_channels_of_photos_have_mean_0_and_deviation_1():
     )
 
 
+def test_every_photo_has_the_mask_that_it_is_given():
+    mask, photos = Mask(MaskSpec(keys=3), b"mine"), noise(5, 16, 16)
+    keys = torch.tensor([2, 0, 1, 2, 0])
+    masked = mask.with_keys(photos, keys)
+    for row, key in enumerate(keys.tolist()):
+        alone = mask(photos[row : row + 1], key)[0]
+        assert torch.allclose(masked[row], alone, atol=1e-5)
+        assert not torch.allclose(masked[row], mask(photos[row : row + 1], (key + 1) % 3)[0])
+    # The first mask is what a secret makes when there is but one.
+    assert torch.equal(mask(photos), Mask(MaskSpec(), b"mine")(photos))
+
+
 def test_flat_photos_stay_flat():
     assert not bool(Mask(MaskSpec(), b"")(torch.full((1, 3, 16, 16), 90.0)).any())
 

@@ -53,3 +53,19 @@ def test_signs_are_flipped_with_an_even_chance():
     out = flipped(x, torch.Generator().manual_seed(0))
     assert torch.equal(out.abs(), x)
     assert 0.47 < float((out < 0).float().mean()) < 0.53
+
+
+def test_what_a_face_gives_up_at_a_place_the_others_take():
+    faces = torch.rand(3, 2, 4, 4)
+    partners = torch.tensor([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
+    weights = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.4, 0.0], [1.0, 0.0, 0.0]])
+    own = torch.ones(4, 4)
+    own[1, 2], own[3, 3] = 0.0, 0.5
+    mixed = blended(faces, Blend(partners, weights), own)
+    plain = blended(faces, Blend(partners, weights))
+    assert torch.allclose(mixed[:, :, 0], plain[:, :, 0])
+    others = 0.6 * faces[1, :, 1, 2] + 0.4 * faces[2, :, 1, 2]
+    assert torch.allclose(mixed[0, :, 1, 2], others)
+    assert torch.allclose(mixed[1, :, 3, 3], 0.3 * faces[1, :, 3, 3] + 0.7 * faces[2, :, 3, 3])
+    # Who is alone has nobody to hide behind.
+    assert torch.equal(mixed[2], faces[2])

@@ -273,12 +273,50 @@ def test_shipped_recipes_are_sound() -> None:
     "wrong",
     [
         {"defence": "hope"}, {"family": "none"}, {"crop": "x"}, {"privacy": 2}, {"epochs": 0},
-        {"colour": 1}, {"name": "../x"},
+        {"colour": 1}, {"name": "../x"}, {"keys": 0}, {"views": -1},
+        {"region_strength": {"ears": 1}},
     ],
 )  # fmt: skip
 def test_recipes_that_make_no_sense(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         parse_private_recipe({"name": "x", **wrong}, "here")
+
+
+def test_several_masks_and_regions_train_and_come_back(data: PrivateData, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    recipe = replace(
+        SMALL, keys=3, region_strength={"eyes": 0.7}, epochs=1, name="many", defence="masked-3"
+    )
+    network = train_private(recipe, data, SECRET, tmp_path / "many")
+    shown, _ = build_private(recipe, SECRET)
+    assert shown.own is not None
+    assert float(shown.own.min()) == pytest.approx(0.3, abs=0.05)
+    export_private(network, shown, recipe, tmp_path / "many", made={})
+    again, own, loaded = load_private(tmp_path / "many")
+    assert again == recipe
+    photos = 255 * torch.rand(8, 3, 64, 64)
+    first, second = (
+        which.represent(photos, torch.Generator().manual_seed(1)) for which in (shown, own)
+    )
+    torch.testing.assert_close(first, second)
+    # Eight photos of one and the same face have different masks, others elsewhere.
+    same = own.represent(photos[:1].expand(8, -1, -1, -1), torch.Generator().manual_seed(0))
+    assert len({round(float(face.flatten()[7]), 3) for face in same}) == 3
+    torch.testing.assert_close(loaded(photos), network(photos))
+
+
+def test_mixtures_of_frequencies_are_as_strong_as_faces_alone(data: PrivateData) -> None:
+    shown = publisher(defence("masked-6"), SECRET, stride=2)
+    generator = torch.Generator().manual_seed(0)
+    photos = 255 * torch.rand(16, 3, 64, 64)
+    alone = shown.represent(photos, generator)
+    blend = shown.draw(16, generator, photos.device)
+    mixed = shown.published(alone, blend, generator)
+    torch.testing.assert_close(
+        mixed.std(dim=(2, 3), correction=0), alone.std(dim=(2, 3), correction=0),
+        atol=1e-3, rtol=1e-3,
+    )  # fmt: skip
+    assert float((mixed - alone).abs().mean()) > 0.1
 
 
 @pytest.mark.parametrize("name", DEFENCES)

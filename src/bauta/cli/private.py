@@ -63,6 +63,9 @@ def train_command(
         typer.Option(help="Masking key; without one it is made in the run's folder."),
     ] = None,
     passphrase: Passphrase = False,
+    channels: Annotated[
+        Path | None, typer.Option(help="What bauta private select chose, instead of all.")
+    ] = None,
     output: TrainingFolder = Path("private"),
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Seed = None,
@@ -81,9 +84,11 @@ def train_command(
     from bauta.private.export import export_private
     from bauta.private.loop import PrivateData, build_private, is_first, train_private
     from bauta.private.recipe import read_private_recipe
+    from bauta.private.selection import read_channels
     from bauta.training.faceset import read_people
     from bauta.training.pairs import held_out_pairs
     from bauta.training.prepare import apart, with_photos
+    from bauta.training.synthetic import with_views
     from bauta.weights.records import data_folder
 
     with usage_errors():
@@ -93,6 +98,7 @@ def train_command(
             "privacy": privacy,
             "epochs": epochs,
             "seed": seed,
+            "channels": read_channels(channels) if channels else None,
         }
         plan = replace(plan, **{k: v for k, v in given.items() if v is not None})
         if defence is not None:
@@ -103,9 +109,11 @@ def train_command(
         started = time.perf_counter()
         with progress_bar(quiet=False) as bar:
             tell = Tell(bar)
-            everybody = read_people(data, data_folder().parent / "cache", progress=tell)
+            cache = data_folder().parent / "cache"
+            everybody = read_people(data, cache, progress=tell)
             faces, checks = apart(everybody, plan.held_out, plan.seed)
             faces = with_photos(faces, plan.least)
+            faces = with_views(faces, plan.views, cache, seed=plan.seed, progress=tell)
             ready = PrivateData(faces=faces, checks=checks, pairs=held_out_pairs(checks.names))
             out.print(
                 f"{plan.name}: {len(faces):,} faces of {len(faces.identities):,} people to train "
@@ -139,6 +147,64 @@ def train_command(
         f"bauta recognizers add takes it"
     )
     out.print(f"{escape(str(files.service))}: masked faces in, for a service")
+
+
+@app.command(
+    "select",
+    epilog="""
+Examples:
+
+  bauta private select --data my-people -o channels.json
+
+  bauta private train --data my-people --channels channels.json
+""",
+)
+def select_command(
+    data: _Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")] = "ahm",
+    per_colour: Annotated[
+        int, typer.Option(help="Channels to keep of each colour, of the 8 that differ.")
+    ] = 6,
+    steps: Annotated[int, typer.Option(help="Of learning.")] = 300,
+    device: Device = "cpu",
+    seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
+    json: Json = False,
+) -> None:
+    """Choose the frequencies that recognition needs and the eye does not, for a mask to keep.
+
+    An analysis network learns to weigh them, from recognition and a penalty on what they show.
+    """
+    import torch
+
+    from bauta.private.recipe import read_private_recipe
+    from bauta.private.selection import Selection, choose_channels, save_channels
+    from bauta.training.faceset import read_people
+    from bauta.training.prepare import apart, with_photos
+    from bauta.weights.records import data_folder
+
+    with usage_errors():
+        plan = read_private_recipe(recipe)
+        how = Selection(per_colour=per_colour, steps=steps, seed=seed)
+        with progress_bar(quiet=json) as bar:
+            tell = Tell(bar)
+            everybody = read_people(data, data_folder().parent / "cache", progress=tell)
+            faces = with_photos(apart(everybody, plan.held_out, plan.seed)[0], plan.least)
+            chosen = choose_channels(
+                plan, faces, how, device=torch.device(device),
+                progress=lambda done, total, loss: tell(f"choosing, loss {loss:.3f}", done, total),
+            )  # fmt: skip
+        save_channels(output, chosen, how)
+    if json:
+        print_json({"channels": list(chosen.channels), "dropped_energy": chosen.dropped})
+        return
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for title in ("colour, frequency", "wanted", "energy", "kept"):
+        table.add_column(title)
+    for name, gate, energy, kept in chosen.rows():
+        table.add_row(name, f"{gate:.2f}", f"{energy:.4%}", "yes" if kept else "")
+    out.print(table)
+    out.print(f"[bold]{escape(str(output))}[/]: {chosen.dropped:.2%} of the energy is dropped")
 
 
 @app.command(

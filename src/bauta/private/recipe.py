@@ -34,6 +34,7 @@ class PrivateRecipe:
         about: what it is for, in a sentence.
         held_out: names of splits whose people are never trained on.
         least: people with fewer photos are left out.
+        views: synthetic views of every face, which are learned from and mixed in like photos.
         channels: channels that the mask keeps.
         stride: it makes the blocks of every so manieth pixel.
         keys: how many masks there are; every photo has one or another.
@@ -65,6 +66,7 @@ class PrivateRecipe:
     about: str = ""
     held_out: tuple[str, ...] = ("lfw-identification", "lfw-universal")
     least: int = 1
+    views: int = 0
     channels: tuple[int, ...] = every_kind()
     stride: int = 2
     keys: int = 1
@@ -91,6 +93,8 @@ class PrivateRecipe:
             raise UsageError(f"unknown family {self.family!r}: use {', '.join(FAMILIES)}")
         if self.crop not in CROPS:
             raise UsageError(f"unknown crop {self.crop!r}: use {', '.join(CROPS)}")
+        if self.views < 0:
+            raise UsageError(f"there are no {self.views} views of a face: use 0 or more")
         if self.keys < 1:
             raise UsageError(f"there is at least one mask, got keys = {self.keys}")
         check_strength(self.region_strength)

@@ -6,8 +6,10 @@ the recognition loss and a penalty on how much each channel shows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +17,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
-from bauta.masking.dct import CHANNELS, PER_COLOUR, BlockDct
-from bauta.masking.masks import every_kind, normalised
+from bauta.errors import UsageError
+from bauta.masking.dct import BLOCK, CHANNELS, PER_COLOUR, BlockDct
+from bauta.masking.masks import MaskSpec, every_kind, normalised
+from bauta.media import atomic_write
+from bauta.private.recipe import PrivateRecipe
 from bauta.recognizers.base import Crop
+from bauta.recognizers.crops import crop_of
 from bauta.recognizers.networks.families import build_network
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.augment import Augment
@@ -26,7 +32,7 @@ from bauta.training.losses import MarginHead
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 
-_EMBEDDING = 128
+_COLOURS = ("Y", "Cb", "Cr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +45,6 @@ class Selection:
         batch: faces per step.
         rate: highest learning rate of AdamW; it falls to 0.
         shown: weight of the penalty on what channels show.
-        stride: blocks of every so manieth pixel.
         seed: of all randomness.
 
     """
@@ -49,8 +54,17 @@ class Selection:
     batch: int = 64
     rate: float = 2e-3
     shown: float = 4.0
-    stride: int = 2
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not 1 <= self.per_colour <= len(every_kind()) // 3:
+            raise UsageError(
+                f"1 to {len(every_kind()) // 3} channels of each colour say different things, "
+                f"got {self.per_colour}"
+            )
+        if self.steps < 1:
+            raise UsageError(f"steps must be at least 1, got {self.steps}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +87,56 @@ class Chosen:
         """Share of the energy that is not kept."""
         return float(1 - self.energy[list(self.channels)].sum())
 
+    def rows(self) -> list[tuple[str, float, float, bool]]:
+        """Name, gate, share of the energy, and whether it is kept, of those that were asked."""
+        return [
+            (name_of(c), float(self.gates[c]), float(self.energy[c]), c in self.channels)
+            for c in every_kind()
+        ]
+
+
+def name_of(channel: int) -> str:
+    """A channel in words, such as "Y 1,2": colour, vertical and horizontal frequency."""
+    frequency = channel % PER_COLOUR
+    return f"{_COLOURS[channel // PER_COLOUR]} {frequency // BLOCK},{frequency % BLOCK}"
+
+
+def save_channels(file: Path, chosen: Chosen, how: Selection) -> None:
+    """Write what was chosen, and why, as JSON.
+
+    Raises:
+        MediaError: it cannot be written, or is there.
+
+    """
+    content = {
+        "channels": list(chosen.channels), "dropped_energy": chosen.dropped, "how": asdict(how),
+        "asked": [
+            {"channel": name, "gate": gate, "energy": energy, "kept": kept}
+            for name, gate, energy, kept in chosen.rows()
+        ],
+    }  # fmt: skip
+    atomic_write(file, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def read_channels(file: Path) -> tuple[int, ...]:
+    """Read the channels of a file of :func:`save_channels`.
+
+    Raises:
+        UsageError: it is no such file.
+
+    """
+    try:
+        channels = tuple(int(c) for c in json.loads(file.read_text("utf-8"))["channels"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{file} is no list of channels: make one with bauta private select ({error})"
+        ) from error
+    return MaskSpec(channels=channels).channels
+
 
 def choose_channels(
+    recipe: PrivateRecipe,
     faces: FaceSet,
-    crop: Crop,
     how: Selection,
     *,
     device: torch.device,
@@ -85,19 +145,24 @@ def choose_channels(
     """Learn which channels recognition needs and the eye does not.
 
     Args:
+        recipe: of the network that is to be trained: its family, crop and stride.
         faces: of labelled people, to learn on.
-        crop: what is masked of them.
         how: how to choose.
         device: where to compute.
         progress: told about every step.
 
     """
     torch.manual_seed(how.seed)
-    every = every_kind()
-    front = BlockDct(every, how.stride).to(device)
-    inner = build_network("mobilefacenet", size=crop.size, embedding=_EMBEDDING)
-    network = MaskedNetwork(inner, nn.Identity(), len(every), how.stride)
-    head = MarginHead("cosface", len(faces.identities), _EMBEDDING, margin=0.1, scale=32.0)
+    every, crop = every_kind(), crop_of(recipe.crop, recipe.size)
+    front = BlockDct(every, recipe.stride).to(device)
+    inner = build_network(
+        recipe.family, size=recipe.size, embedding=recipe.embedding, options=recipe.network
+    )
+    network = MaskedNetwork(inner, nn.Identity(), len(every), recipe.stride)
+    head = MarginHead(
+        recipe.head, len(faces.identities), recipe.embedding, margin=recipe.margin / 2,
+        scale=recipe.scale,
+    )  # fmt: skip
     analysis = _Analysis(len(every))
     parts = nn.ModuleList([network, head, analysis]).to(device).train()
     optimizer = torch.optim.AdamW(
@@ -109,7 +174,7 @@ def choose_channels(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [how.rate, 10 * how.rate], total_steps=how.steps
     )
-    energy = _energies(faces, crop, how, device)
+    energy = _energies(faces, crop, how, recipe.stride, device)
     shows = torch.from_numpy(energy[list(every)]).float().to(device)
     # The eye follows magnitudes more than energies, which span five orders.
     shows = shows.sqrt() / shows.sqrt().sum()
@@ -167,10 +232,10 @@ def _batch(
 
 @torch.no_grad()
 def _energies(
-    faces: FaceSet, crop: Crop, how: Selection, device: torch.device
+    faces: FaceSet, crop: Crop, how: Selection, stride: int, device: torch.device
 ) -> NDArray[np.float64]:
     """(192,) share of the energy that each channel holds, the mean luma's included."""
-    front = BlockDct(stride=how.stride).to(device)
+    front = BlockDct(stride=stride).to(device)
     generator = Generator().manual_seed(how.seed)
     crops, _ = _batch(faces, crop, 128, generator, device)
     total = front(crops).double().square().mean(dim=(0, 2, 3)).cpu()

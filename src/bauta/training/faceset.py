@@ -96,6 +96,21 @@ def join(sets: Sequence[FaceSet]) -> FaceSet:
     )
 
 
+def join_stores(faces: FaceSet, more: NDArray[np.uint8], count: int) -> FaceSet:
+    """Add ``count`` further frames of every face, in its order: (count * N, S, S, 3) uint8."""
+    if len(more) != count * len(faces):
+        raise UsageError(f"expected {count} frames for each of {len(faces)} faces, got {len(more)}")
+    places = _rows(len(more)) + np.array([len(faces.stores), 0])
+    return FaceSet(
+        [*faces.stores, more],
+        np.concatenate([faces.places, places]),
+        [*faces.names, *(f"{name}#{n}" for name in faces.names for n in range(1, count + 1))],
+        np.concatenate([faces.people, np.repeat(faces.people, count)]),
+        faces.identities,
+        np.concatenate([faces.attributes, np.repeat(faces.attributes, count, axis=0)]),
+    )
+
+
 def read_people(root: Path, cache: Path, *, progress: Progress | None = None) -> FaceSet:
     """Read a folder with one folder per person.
 
