@@ -133,7 +133,8 @@ def test_plans() -> None:
 def a_row(name: str, accuracy: float, s3: float, s4: float) -> Row:
     return Row(
         name=name, accuracy=accuracy, error=0.01, s1=0.5, s2=0.5, s3=s3, s4=s4, s3_black=None,
-        s4_black=None, unlinked=None, spread=0.0,
+        s4_black=None, unlinked=None, s3_several=None, s4_several=None, unlinked_several=None,
+        spread=0.0,
     )  # fmt: skip
 
 
@@ -152,14 +153,18 @@ def test_scores_are_of_the_strongest_attack(tmp_path: Path) -> None:
     (tmp_path / EVALUATION).write_text('{"accuracy": 0.8, "error": 0.02}', "utf-8")
     with pytest.raises(UsageError, match="invert first"):
         read_row(tmp_path)
-    for number, (attack, box, count, ssim, known) in enumerate(
+    for number, (attack, box, count, several, ssim, known) in enumerate(
         [
-            ("glimpse", "none", None, 0.2, 0.5), ("unet", "white", None, 0.6, 0.7),
-            ("optimised", "white", None, 0.3, 0.8), ("unet", "black", None, 0.3, 0.5),
-            ("linkage", "white", None, None, 0.9), ("unet", "white", 1, 0.99, 1.0),
+            ("glimpse", "none", None, 1, 0.2, 0.5), ("unet", "white", None, 1, 0.6, 0.7),
+            ("optimised", "white", None, 1, 0.3, 0.8), ("unet", "black", None, 1, 0.3, 0.5),
+            ("linkage", "white", None, 1, None, 0.9), ("unet", "white", 1, 1, 0.99, 1.0),
+            ("unet", "white", None, 8, 0.7, 0.95), ("linkage", "white", None, 8, None, 1.0),
         ]
     ):  # fmt: skip
-        row = {"attack": attack, "box": box, "count": count, "verification": known, "error": 0.01}
+        row = {
+            "attack": attack, "box": box, "count": count, "several": several, "error": 0.01,
+            "verification": known,
+        }  # fmt: skip
         row |= {} if ssim is None else {"ssim": ssim}
         (tmp_path / "attacks" / f"{number}.json").write_text(json.dumps(row), "utf-8")
     row = read_row(tmp_path)
@@ -167,4 +172,6 @@ def test_scores_are_of_the_strongest_attack(tmp_path: Path) -> None:
     scores = (row.s1, row.s2, row.s3, row.s4, row.s3_black, row.s4_black, row.unlinked)
     assert scores == pytest.approx((0.8, 1, 0.4, 0.4, 0.7, 1, 0.2))
     page = write_report([row], tmp_path / "page").read_text("utf-8")
+    averaged = (row.s3_several, row.s4_several, row.unlinked_several)
+    assert averaged == pytest.approx((0.3, 0.1, 0.0))
     assert "| 80.0 ± 2.0 |" in page

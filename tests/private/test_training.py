@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from bauta.errors import UsageError, WeightsError
 from bauta.masking.strategy import COUNTS
 from bauta.private.checking import embed
 from bauta.private.curves import finished, plot_curves
-from bauta.private.defences import DEFENCES, defence, publisher
+from bauta.private.defences import DEFENCES, Publisher, defence, publisher
 from bauta.private.export import export_private, files_of, load_private
 from bauta.private.loop import CHECKPOINT, LOG, SHARES, PrivateData, build_private, train_private
 from bauta.private.recipe import (
@@ -166,6 +167,25 @@ def test_checkpoints_that_do_not_fit(data: PrivateData, tmp_path: Path, what: st
         train_private(recipe, data, SECRET, tmp_path)
 
 
+def test_faces_are_published_as_often_as_asked(
+    data: PrivateData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two mixtures, the third epoch shows what the first did, and nothing else."""
+    seen: list[torch.Tensor] = []
+    real = Publisher.published
+
+    def watched(*args: Any) -> torch.Tensor:
+        seen.append(real(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(Publisher, "published", watched)
+    recipe = replace(SMALL, defence="masked-3", epochs=3, mixtures=2)
+    train_private(recipe, data, SECRET, tmp_path)
+    first, second, third = (torch.stack(seen[start : start + 3]) for start in (0, 3, 6))
+    torch.testing.assert_close(first, third)
+    assert float((first - second).abs().mean()) > 0.1
+
+
 def test_too_few_people(data: PrivateData, tmp_path: Path) -> None:
     alone = PrivateData(faces=data.faces.subset(np.arange(8)), checks=data.checks, pairs=data.pairs)
     with pytest.raises(UsageError, match="at least two people and a batch of 16"):
@@ -273,7 +293,7 @@ def test_shipped_recipes_are_sound() -> None:
     "wrong",
     [
         {"defence": "hope"}, {"family": "none"}, {"crop": "x"}, {"privacy": 2}, {"epochs": 0},
-        {"colour": 1}, {"name": "../x"}, {"keys": 0}, {"views": -1},
+        {"colour": 1}, {"name": "../x"}, {"keys": 0}, {"views": -1}, {"mixtures": -1},
         {"region_strength": {"ears": 1}},
     ],
 )  # fmt: skip

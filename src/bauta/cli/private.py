@@ -1,4 +1,4 @@
-"""``bauta private``: train, evaluate, invert, report, mask."""
+"""``bauta private``: select, train, evaluate, invert, report, mask."""
 
 from __future__ import annotations
 

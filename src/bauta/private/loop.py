@@ -145,6 +145,12 @@ class _Run:
     def steps(self) -> int:
         return self.recipe.epochs * self.steps_per_epoch
 
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Epoch and step in it, as what is published counts them: it may come again."""
+        epoch, within = divmod(self.step, self.steps_per_epoch)
+        return (epoch % self.recipe.mixtures if self.recipe.mixtures else epoch), within
+
 
 def train_private(
     recipe: PrivateRecipe,
@@ -266,7 +272,9 @@ def _prepared(
 
 def _step(run: _Run) -> float:
     rank = run.fabric.global_rank
-    generator = Generator().manual_seed(seed_of(run.recipe.seed, run.step, rank))
+    epoch, within = run.turn
+    drawn = epoch * run.steps_per_epoch + within
+    generator = Generator().manual_seed(seed_of(run.recipe.seed, drawn, rank))
     for group in run.optimizer.param_groups:
         group["lr"] = _rate(run)
     run.model.train()
@@ -331,9 +339,9 @@ def _rate(run: _Run) -> float:
 def _batch(run: _Run, rank: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Crops (B, 3, size, size) RGB 0-255 and people (B,) of this step, on the device."""
     recipe, faces = run.recipe, run.data.faces
-    epoch = run.step // run.steps_per_epoch
+    epoch, within = run.turn
     order = np.random.default_rng(seed_of(recipe.seed, epoch)).permutation(len(faces))
-    at = run.step % run.steps_per_epoch * run.fabric.world_size + rank
+    at = within * run.fabric.world_size + rank
     which = np.take(order, range(at * recipe.batch, (at + 1) * recipe.batch), mode="wrap")
     frames = run.fabric.to_device(to_tensor(faces.take(which)))
     crops = recipe.augment.change(recipe.augment.crop(frames, run.crop, generator), generator)

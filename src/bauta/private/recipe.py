@@ -35,6 +35,8 @@ class PrivateRecipe:
         held_out: names of splits whose people are never trained on.
         least: people with fewer photos are left out.
         views: synthetic views of every face, which are learned from and mixed in like photos.
+        mixtures: in how many mixtures a face is published, which are then learned from again and
+            again; 0 for new ones in every epoch. Who sees several can average over them.
         channels: channels that the mask keeps.
         stride: it makes the blocks of every so manieth pixel.
         keys: how many masks there are; every photo has one or another.
@@ -67,6 +69,7 @@ class PrivateRecipe:
     held_out: tuple[str, ...] = ("lfw-identification", "lfw-universal")
     least: int = 1
     views: int = 0
+    mixtures: int = 0
     channels: tuple[int, ...] = every_kind()
     stride: int = 2
     keys: int = 1
@@ -93,6 +96,8 @@ class PrivateRecipe:
             raise UsageError(f"unknown family {self.family!r}: use {', '.join(FAMILIES)}")
         if self.crop not in CROPS:
             raise UsageError(f"unknown crop {self.crop!r}: use {', '.join(CROPS)}")
+        if self.mixtures < 0:
+            raise UsageError(f"there are no {self.mixtures} mixtures of a face: use 0 or more")
         if self.views < 0:
             raise UsageError(f"there are no {self.views} views of a face: use 0 or more")
         if self.keys < 1:

@@ -46,6 +46,9 @@ class Row:
         s3_black: as s3, of the strongest black box; None if it was not tried.
         s4_black: as s4, likewise.
         unlinked: as s2, of the strongest linkage; None if it was not tried.
+        s3_several: as s3, of who averages over several mixtures of a face; None if nobody did.
+        s4_several: as s4, likewise.
+        unlinked_several: as unlinked, likewise.
         spread: half the 95 % interval of s4.
 
     """
@@ -60,6 +63,9 @@ class Row:
     s3_black: float | None
     s4_black: float | None
     unlinked: float | None
+    s3_several: float | None
+    s4_several: float | None
+    unlinked_several: float | None
     spread: float
 
     @property
@@ -79,13 +85,16 @@ def read_row(folder: Path) -> Row:
         scores = json.loads((folder / EVALUATION).read_text("utf-8"))
     except FileNotFoundError as error:
         raise UsageError(f"{folder}: run bauta private evaluate first") from error
-    attacks = [row for row in read_attacks(folder) if row.get("count") is None]
+    every = [row for row in read_attacks(folder) if row.get("count") is None]
+    attacks = [row for row in every if row.get("several", 1) == 1]
+    several = [row for row in every if row.get("several", 1) > 1]
     glimpse = [row for row in attacks if row["attack"] == "glimpse"]
     white = _drawn(attacks, "white")
     if not glimpse or not white:
         raise UsageError(f"{folder}: run bauta private invert first, with --attack all")
     black = _drawn(attacks, "black")
-    linked = [row for row in attacks if row["attack"] == "linkage" and row["box"] == "white"]
+    averaged = _drawn(several, "white")
+    linked, relinked = _linked(attacks), _linked(several)
     worst = max(white, key=lambda row: row["verification"])
     return Row(
         name=folder.name, accuracy=scores["accuracy"], error=scores["error"],
@@ -93,7 +102,10 @@ def read_row(folder: Path) -> Row:
         s3=1 - max(row["ssim"] for row in white), s4=_unknown(white),
         s3_black=1 - max(row["ssim"] for row in black) if black else None,
         s4_black=_unknown(black) if black else None,
-        unlinked=_unknown(linked) if linked else None, spread=2 * worst["error"],
+        unlinked=_unknown(linked) if linked else None,
+        s3_several=1 - max(row["ssim"] for row in averaged) if averaged else None,
+        s4_several=_unknown(averaged) if averaged else None,
+        unlinked_several=_unknown(relinked) if relinked else None, spread=2 * worst["error"],
     )  # fmt: skip
 
 
@@ -132,6 +144,11 @@ def _drawn(attacks: Sequence[dict[str, Any]], box: str) -> list[dict[str, Any]]:
     return [row for row in attacks if row["attack"] != "linkage" and row["box"] == box]
 
 
+def _linked(attacks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Linkage in the white box."""
+    return [row for row in attacks if row["attack"] == "linkage" and row["box"] == "white"]
+
+
 def _unknown(attacks: Sequence[dict[str, Any]]) -> float:
     """1 where the best of attacks tells people no better than chance, 0 where always."""
     known = max(float(row["verification"]) for row in attacks)
@@ -146,16 +163,20 @@ def _page(rows: Sequence[Row]) -> str:
         "Scores go from 0 (everything is given away) to 1 (nothing is). S1 and S2: what is to be "
         "seen without learning, to the eye (SSIM) and to a recognizer; S3 and S4: what the "
         "strongest white-box attack draws, likewise; privacy: 0.4 of the former, 0.6 of the "
-        "latter. Not linked: what a student of published faces cannot match. Bold: no other is "
-        "both as accurate and as private.",
+        "latter. Not linked: what a student of published faces cannot match. Of several: who sees "
+        "a face in several mixtures, and averages. Bold: no other is both as accurate and as "
+        "private.",
         "",
-        "| | accuracy, % | privacy | S1 | S2 | S3 | S4 | S3, black box | S4, black box | "
-        "not linked |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | accuracy, % | privacy | S1 | S2 | S3 | S4 | not linked | S3, black box | "
+        "S4, black box | S3 of several | S4 of several | not linked, of several |",
+        "|" + 13 * "---|",
     ]
     for row in sorted(rows, key=lambda row: -row.accuracy):
         name = f"**{row.name}**" if row.name in best else row.name
-        others = (row.s3_black, row.s4_black, row.unlinked)
+        others = (
+            row.unlinked, row.s3_black, row.s4_black, row.s3_several, row.s4_several,
+            row.unlinked_several,
+        )  # fmt: skip
         lines.append(
             f"| {name} | {100 * row.accuracy:.1f} ± {100 * row.error:.1f} | {row.privacy:.2f} | "
             f"{row.s1:.2f} | {row.s2:.2f} | {row.s3:.2f} | {row.s4:.2f} ± {row.spread:.2f} | "
