@@ -20,7 +20,7 @@ RANKS = {
     "weights": 3, "faces": 4, "masking": 5, "recognizers": 5, "engine": 6, "views": 6, "makeup": 7,
     "masks": 7, "watermark": 7, "training": 8, "methods": 8, "settings": 8, "audit": 9,
     "optimisation": 9, "bench": 10, "private": 10, "protection": 10, "personal": 10,
-    "watermarking": 10, "clips": 11, "cli": 12,
+    "watermarking": 10, "clips": 11, "albums": 12, "cli": 13,
 }  # fmt: skip
 #: Higher parts that build on nothing of these.
 STRANGERS = {

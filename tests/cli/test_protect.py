@@ -217,9 +217,38 @@ def test_folder_with_one_broken_photo_among_good_ones(
     data = parsed(result)
     assert [f["path"] for f in data["failures"]] == [str(album / "broken.jpg")]
     assert len(data["photos"]) == 2
-    written = sorted(str(p.relative_to("out")) for p in Path("out").rglob("*") if p.is_file())
+    originals = {photo["original"] for photo in data["photos"]}
+    assert originals == {"my album/summer/a.jpg", "my album/ünïcödé 写真.JPG"}
+    files = (p.relative_to("out") for p in Path("out").rglob("*") if p.is_file())
+    written = sorted(str(p) for p in files if p.parts[0] != ".bauta")
     assert written == ["summer/a.jpg", "ünïcödé 写真.JPG"]
     assert len(json.loads(Path("all.json").read_text())["photos"]) == 2
+
+
+def test_an_album_is_gone_on_with(bauta: Run, parsed: Parse, portrait: Path) -> None:
+    Path("album").mkdir()
+    shutil.copy(portrait, "album/a.jpg")
+    Image.new("RGB", (64, 64), "green").save("album/field.png")
+    words = ["protect", "album", "-o", "out", *FAST]
+    assert {one["plan"] for one in parsed(bauta(*words, "--dry-run", "--json"))} == {"do"}
+    assert not Path("out").exists()
+    result = bauta(*words, "--report", "page.html", "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    assert "no face was found" in result.stdout
+    page = Path("page.html").read_text("utf-8")
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "field.png" in page
+    assert str(Path("album").resolve()) not in page
+    before = Path("out/a.jpg").stat().st_mtime_ns
+    again = bauta(*words)
+    assert again.exit_code == 0
+    assert "as they were" in again.stdout
+    assert Path("out/a.jpg").stat().st_mtime_ns == before
+    plans = bauta(*words, "--dry-run", "--epsilon", 9).stdout
+    assert "a.jpg: to do again" in plans
+    refused = bauta("protect", "album/a.jpg", *FAST, "--dry-run")
+    assert refused.exit_code == 2
+    assert "for one folder" in refused.stderr
 
 
 def test_one_photo_with_too_few_faces_does_not_stop_the_rest(
@@ -308,7 +337,8 @@ def test_heic_in_a_folder_becomes_jpeg(bauta: Run, parsed: Parse) -> None:
     data = parsed(result)
     # Its face may be too small to be found; its name must not be what fails.
     assert not any("end in" in failure["error"] for failure in data["failures"])
-    assert [p.name for p in Path("out").iterdir()] == ["IMG_1.jpg"] * len(data["photos"])
+    written = [p.name for p in Path("out").iterdir() if p.name != ".bauta"]
+    assert written == ["IMG_1.jpg"] * len(data["photos"])
 
 
 @pytest.mark.parametrize("name", ["[bold]x[", "[/red] me", "naïve 写真 📷", "a b", "-me", "--json"])

@@ -92,7 +92,7 @@ class Tell:
         self.bar = bar
         self.tasks: dict[str, TaskID] = {}
 
-    def __call__(self, what: str, done: int, total: int) -> None:
+    def __call__(self, what: str, done: float, total: float) -> None:
         """Show that ``done`` of ``total`` are done of ``what``."""
         kind = what.split(",")[0]
         if kind not in self.tasks:

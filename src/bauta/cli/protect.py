@@ -48,7 +48,9 @@ Examples:
 
   bauta protect me.jpg -o out.jpg --report report.html
 
-  bauta protect album/ -o protected/ --preset fast
+  bauta protect album/ -o protected/ --preset fast       does only what is new
+
+  bauta protect album/ -o protected/ --dry-run
 
   bauta protect group.jpg --faces 1,3 --epsilon 12
 
@@ -151,6 +153,12 @@ def protect_command(
         Path | None,
         typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both."),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option(help="Files at a time; 0: as cores and memory allow. For a folder.")
+    ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done with a folder.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Protect the faces of photos and videos from face recognition; people see them as before.
@@ -158,13 +166,21 @@ def protect_command(
     Originals are never changed. Location, serial numbers, thumbnails and maker notes are removed
     unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed,
     2 bad usage.
+
+    A folder with -o keeps its tree. What has been done is kept there in .bauta, so that the same
+    command goes on after a stop of any kind, and later does only what is new or was changed.
     """
     from bauta.audit.report import report_files
     from bauta.settings import Settings
 
+    album = len(paths) == 1 and paths[0].is_dir() and output is not None and not other
     with usage_errors():
+        if not album and (jobs or dry_run):
+            raise UsageError("--jobs and --dry-run are for one folder with -o, without --other")
+        if output is not None and album and output.is_file():
+            raise UsageError(f"{output} is a file, but a folder's photos need a folder")
         # The settings give an identifier out: only if there is something to mark.
-        jobs = photo_jobs(paths, output, "-protected", videos=True)
+        files = [] if album else photo_jobs(paths, output, "-protected", videos=True)
         settings = Settings(
             method=method,
             preset=preset,
@@ -195,7 +211,18 @@ def protect_command(
         _check_names(settings)
         if report:
             report_files(report)
-    reports, clips, failures = _run(jobs, settings, other or [], overwrite=overwrite, quiet=json)
+    if album:
+        from bauta.cli.album import run_album
+
+        assert output is not None
+        run_album(
+            paths[0], output, settings, jobs=jobs, dry_run=dry_run, overwrite=overwrite,
+            report=report, json=json,
+        )  # fmt: skip
+        if not judge and not json and not dry_run:
+            say_who_is_left_out()
+        return
+    reports, clips, failures = _run(files, settings, other or [], overwrite=overwrite, quiet=json)
     if report:
         with usage_errors():
             _write_reports(reports, clips, report, quiet=json)

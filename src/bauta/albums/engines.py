@@ -1,0 +1,198 @@
+"""Engines: what runs tasks side by side. The local one has processes that stay warm."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Literal, Protocol
+
+from bauta.albums.work import OUT_OF_MEMORY, Outcome, ShareProgress, Task, work
+from bauta.cores import usable_cores
+
+#: Does a task, telling the share done; never raises.
+Do = Callable[[Task, ShareProgress | None], Outcome]
+
+#: Bytes that a worker takes, with its networks loaded and a large photo in work.
+_WORKER = 2_500_000_000
+#: A file whose worker died is tried so often in all.
+_TRIES = 2
+_LEAST_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something about a task.
+
+    Attributes:
+        kind: "begin" (it is given out once the event has been taken), "share" or "end".
+        task: which.
+        share: how much of it is done, 0 to 1.
+        outcome: what came of it, at its end.
+
+    """
+
+    kind: Literal["begin", "share", "end"]
+    task: Task
+    share: float = 0.0
+    outcome: Outcome | None = None
+
+
+class Engine(Protocol):
+    """Runs tasks."""
+
+    def run(self, tasks: Sequence[Task]) -> Generator[Event, None, None]:
+        """Run tasks in any order; every one begins and ends. Closing the iterator stops them."""
+        ...
+
+
+def jobs_for(memory: int | None = None) -> int:
+    """How many files at a time: one for each core, as far as memory goes."""
+    return max(1, min(usable_cores(), (memory or free_memory()) // _WORKER))
+
+
+def free_memory() -> int:
+    """Bytes of memory that are free, or can be; a guess where the system does not tell."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2 * _WORKER
+
+
+class LocalEngine:
+    """Processes of this machine, each with its networks loaded once.
+
+    A file whose process dies is tried again by another one; if that dies too, it has failed, and
+    the rest goes on.
+
+    Args:
+        jobs: files at a time; 0: as many as cores and memory allow.
+        threads: of each process; 0: its share of the cores.
+        do: the work, a function of a module; it is sent to the processes by name.
+
+    """
+
+    def __init__(self, jobs: int = 0, threads: int = 0, do: Do = work) -> None:
+        self.jobs = jobs or jobs_for()
+        self.do = do
+        self.threads = threads or max(1, usable_cores() // self.jobs)
+        self._deaths: dict[str, int] = {}
+
+    def run(self, tasks: Sequence[Task]) -> Generator[Event, None, None]:
+        """See :class:`Engine`."""
+        waiting = deque(tasks)
+        workers: list[_Worker] = []
+        try:
+            while waiting or any(worker.task for worker in workers):
+                for worker in [*workers]:
+                    if not worker.task and waiting:
+                        yield from worker.give(waiting.popleft())
+                while waiting and len(workers) < self.jobs:
+                    workers.append(_Worker.start(self.threads, self.do))
+                    yield from workers[-1].give(waiting.popleft())
+                ready = wait(
+                    [w.connection for w in workers] + [w.process.sentinel for w in workers]
+                )
+                for worker in [*workers]:
+                    if worker.connection in ready:
+                        yield from worker.listen()
+                    elif worker.process.sentinel in ready:
+                        worker.dead = True
+                    if worker.dead:
+                        workers.remove(worker)
+                        yield from self._bury(worker, waiting)
+        finally:
+            for worker in workers:
+                worker.stop()
+
+    def _bury(self, worker: _Worker, waiting: deque[Task]) -> Iterator[Event]:
+        """Whoever died with a task in hand leaves it to another, or has lost it."""
+        worker.stop()
+        task = worker.task
+        if not task:
+            return
+        self._deaths[task.name] = self._deaths.get(task.name, 0) + 1
+        if self._deaths[task.name] < _TRIES:
+            waiting.append(task)
+            return
+        code = worker.process.exitcode
+        killed = code == -signal.SIGKILL if hasattr(signal, "SIGKILL") else False
+        error = OUT_OF_MEMORY if killed else f"the process died twice over it (code {code})"
+        yield Event("end", task, outcome=Outcome(status="failed", error=error))
+
+
+@dataclass
+class _Worker:
+    """A process, and what it has in hand."""
+
+    process: BaseProcess
+    connection: Connection
+    task: Task | None = None
+    dead: bool = False
+
+    @classmethod
+    def start(cls, threads: int, do: Do) -> _Worker:
+        # A forked worker would inherit locks of dlib and OpenMP threads, and can wait for ever.
+        context = multiprocessing.get_context("spawn")
+        mine, its = context.Pipe()
+        process = context.Process(target=_serve, args=(its, threads, do), daemon=True)
+        process.start()
+        its.close()
+        return cls(process, mine)
+
+    def give(self, task: Task) -> Iterator[Event]:
+        yield Event("begin", task)
+        self.task = task
+        # If it died meanwhile, that is noticed when it is listened to.
+        with contextlib.suppress(ConnectionError):
+            self.connection.send(task)
+
+    def listen(self) -> Iterator[Event]:
+        try:
+            said: float | Outcome = self.connection.recv()
+        except (EOFError, ConnectionError):
+            self.dead = True
+            return
+        task = self.task
+        if task is None:
+            return
+        if isinstance(said, Outcome):
+            self.task = None
+            yield Event("end", task, 1.0, said)
+        else:
+            yield Event("share", task, said)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def _serve(connection: Connection, threads: int, do: Do) -> None:
+    """Work on what comes, until nothing does."""
+    # Ctrl-C goes to all; the parent stops its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import torch
+
+    torch.set_num_threads(threads)
+    last = 0.0
+
+    def tell(share: float) -> None:
+        nonlocal last
+        if not 0 <= share - last < _LEAST_SHARE:
+            last = share
+            connection.send(share)
+
+    while True:
+        try:
+            task: Task = connection.recv()
+        except EOFError:
+            return
+        last = 0.0
+        connection.send(do(task, tell))
