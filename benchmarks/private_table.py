@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from bauta.private.attacking import Box, Plan, carry_out, glimpsed, learn, save_attack
+from bauta.private.attacking import Box, Plan, carry_out, glimpsed, guessed, learn, save_attack
 from bauta.private.attacks.inversion import Inversion
 from bauta.private.attacks.linkage import Linkage
 from bauta.private.defences import Publisher, defence
@@ -34,7 +34,7 @@ from bauta.recognizers.crops import crop_of
 from bauta.training.faceset import read_people
 from bauta.training.prepare import apart, with_photos
 
-_SECRET, _GUESS = b"the secret of this table", b"some other secret"
+_SECRET = b"the secret of this table"
 _STUDENT = {
     "stem": 32,
     "last": 256,
@@ -93,7 +93,9 @@ def _attack_all(given: argparse.Namespace, folders: list[Path]) -> None:
         for attack in given.attacks:
             for box in given.boxes if secretive else ["white"]:
                 plan = _plan(given, attack, box)
-                believed = _anything(recipes[members[0]], _SECRET if box == "white" else _GUESS)
+                recipe = recipes[members[0]]
+                believed = publisher_of(recipe, _SECRET) if box == "white" else guessed(recipe)
+                _mix_anything(believed)
                 begun = time.perf_counter()
                 learned = learn(plan, believed, attacker, crop, judge, progress=_tell(kind))
                 print(f"{kind} {attack} {box}: {time.perf_counter() - begun:.0f} s", flush=True)
@@ -119,12 +121,10 @@ def _kind(recipe: PrivateRecipe) -> str:
     return name + ("-regions" if recipe.region_strength else "")
 
 
-def _anything(recipe: PrivateRecipe, secret: bytes) -> Publisher:
-    """What is published of a kind, of 1 to 6 faces where it is mixed at all."""
-    out = publisher_of(recipe, secret)
+def _mix_anything(out: Publisher) -> None:
+    """Mix 1 to 6 faces, where the defence mixes at all."""
     if out.defence.domain != "partial" and not out.defence.flips and not out.defence.noise:
         out.defence = replace(out.defence, counts=(1, 2, 3, 4, 5, 6), adaptive=False)
-    return out
 
 
 def _plan(given: argparse.Namespace, attack: Any, box: Box) -> Plan:

@@ -20,9 +20,9 @@ from bauta.cores import usable_cores
 Do = Callable[[Task, ShareProgress | None], Outcome]
 
 #: Bytes that a worker takes, with its networks loaded and a large photo in work.
-_WORKER = 2_500_000_000
+WORKER_BYTES = 2_500_000_000
 #: A file whose worker died is tried so often in all.
-_TRIES = 2
+TRIES = 2
 _LEAST_SHARE = 0.02
 
 
@@ -54,7 +54,7 @@ class Engine(Protocol):
 
 def jobs_for(memory: int | None = None) -> int:
     """How many files at a time: one for each core, as far as memory goes."""
-    return max(1, min(usable_cores(), (memory or free_memory()) // _WORKER))
+    return max(1, min(usable_cores(), (memory or free_memory()) // WORKER_BYTES))
 
 
 def free_memory() -> int:
@@ -62,7 +62,7 @@ def free_memory() -> int:
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return 2 * _WORKER
+        return 2 * WORKER_BYTES
 
 
 class LocalEngine:
@@ -118,7 +118,7 @@ class LocalEngine:
         if not task:
             return
         self._deaths[task.name] = self._deaths.get(task.name, 0) + 1
-        if self._deaths[task.name] < _TRIES:
+        if self._deaths[task.name] < TRIES:
             waiting.append(task)
             return
         code = worker.process.exitcode

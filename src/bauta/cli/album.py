@@ -9,10 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from bauta.albums.album import AlbumReport, Planned, plan_album, protect_album
-from bauta.albums.engines import LocalEngine
+from bauta.albums.cluster import RayEngine
+from bauta.albums.engines import Engine, LocalEngine
 from bauta.albums.manifest import Entry
 from bauta.albums.page import write_album_report
 from bauta.cli.output import VERDICTS, Tell, err, out, print_json, progress_bar, usage_errors
+from bauta.errors import UsageError
 from bauta.settings import Settings
 
 #: What plans mean to a person.
@@ -33,6 +35,8 @@ def run_album(
     output: Path,
     settings: Settings,
     *,
+    engine: str,
+    address: str | None,
     jobs: int,
     dry_run: bool,
     overwrite: bool,
@@ -51,6 +55,7 @@ def run_album(
         _say_plans(planned, json=json)
         return
     with usage_errors():
+        runs = engine_of(engine, address, jobs)
         with progress_bar(quiet=json) as bar:
 
             def told(entry: Entry) -> None:
@@ -59,7 +64,7 @@ def run_album(
 
             try:
                 album = protect_album(
-                    folder, output, settings, engine=LocalEngine(jobs), overwrite=overwrite,
+                    folder, output, settings, engine=runs, overwrite=overwrite,
                     progress=Tell(bar), told=told,
                 )  # fmt: skip
             except KeyboardInterrupt:
@@ -74,6 +79,25 @@ def run_album(
             err.print("report: " + escape(", ".join(str(file) for file in written)))
     if album.named("failed"):
         raise typer.Exit(1)
+
+
+def engine_of(name: str, address: str | None, jobs: int) -> Engine:
+    """Build an engine by name.
+
+    Raises:
+        UsageError: there is none of that name, or it has no use of an address.
+        MissingExtraError: it is not installed.
+
+    """
+    if jobs < 0:
+        raise UsageError(f"there are no {jobs} jobs: use 0 or more")
+    if name == "ray":
+        return RayEngine(address, jobs)
+    if name != "local":
+        raise UsageError(f"unknown engine {name!r}: use local or ray")
+    if address:
+        raise UsageError("--address is for --engine ray")
+    return LocalEngine(jobs)
 
 
 def _said(entry: Entry) -> str:

@@ -52,6 +52,8 @@ Examples:
 
   bauta protect album/ -o protected/ --dry-run
 
+  bauta protect /nfs/album -o /nfs/out --engine ray --address auto      on all machines of a cluster
+
   bauta protect group.jpg --faces 1,3 --epsilon 12
 
   bauta protect me.jpg --goal impersonate --target somebody.jpg
@@ -156,6 +158,13 @@ def protect_command(
     jobs: Annotated[
         int, typer.Option(help="Files at a time; 0: as cores and memory allow. For a folder.")
     ] = 0,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray for a cluster of machines. For a folder.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a running Ray cluster, such as auto; starts one here without."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done with a folder.")
     ] = False,
@@ -175,8 +184,10 @@ def protect_command(
 
     album = len(paths) == 1 and paths[0].is_dir() and output is not None and not other
     with usage_errors():
-        if not album and (jobs or dry_run):
-            raise UsageError("--jobs and --dry-run are for one folder with -o, without --other")
+        if not album and (jobs or dry_run or engine != "local"):
+            raise UsageError(
+                "--jobs, --dry-run and --engine are for one folder with -o, without --other"
+            )
         if output is not None and album and output.is_file():
             raise UsageError(f"{output} is a file, but a folder's photos need a folder")
         # The settings give an identifier out: only if there is something to mark.
@@ -216,8 +227,8 @@ def protect_command(
 
         assert output is not None
         run_album(
-            paths[0], output, settings, jobs=jobs, dry_run=dry_run, overwrite=overwrite,
-            report=report, json=json,
+            paths[0], output, settings, engine=engine, address=address, jobs=jobs,
+            dry_run=dry_run, overwrite=overwrite, report=report, json=json,
         )  # fmt: skip
         if not judge and not json and not dry_run:
             say_who_is_left_out()

@@ -51,8 +51,9 @@ Progress = Callable[[str, int, int], None]
 
 _FOLDER = "attacks"
 _SHEET_PEOPLE = 10
-#: A secret that is not the one: what an attacker in a black box learns with.
-_GUESS = b"some other secret"
+#: A secret that is not the one, and how many masks are made of it: who does not know the mask
+#: learns what all masks have in common.
+_GUESS, _GUESSES = b"some other secret", 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +162,7 @@ def attack(
     if plan.attack == "optimised":
         pictures = _optimised(plan, network, centres, attacker, victims, crop, step)
         return Attacked(_row(plan, leak(victims, pictures, judge).to_json()), pictures)
-    believed = own if plan.box == "white" else publisher_of(recipe, _GUESS)
+    believed = own if plan.box == "white" else guessed(recipe)
     learned = learn(plan, believed, attacker, crop, judge, progress=step)
     return carry_out(plan, learned, own, victims, judge, folder)
 
@@ -218,6 +219,11 @@ def carry_out(
         return Attacked(_row(plan, _linked(learned, seen, victims, judge)), None)
     pictures = torch.stack([reconstructions(learned, one) for one in seen]).mean(dim=0).cpu()
     return Attacked(_row(plan, leak(victims, pictures, judge).to_json()), pictures)
+
+
+def guessed(recipe: PrivateRecipe) -> Publisher:
+    """The defence as who does not know the secret imagines it: with many masks, none the one."""
+    return publisher_of(replace(recipe, keys=_GUESSES), _GUESS)
 
 
 def plans_of(
