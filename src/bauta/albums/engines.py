@@ -189,10 +189,9 @@ def _serve(connection: Connection, threads: int, do: Do) -> None:
             last = share
             connection.send(share)
 
-    while True:
-        try:
+    # Its parent was killed: there is nobody to tell, and nothing more to do.
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
             task: Task = connection.recv()
-        except EOFError:
-            return
-        last = 0.0
-        connection.send(do(task, tell))
+            last = 0.0
+            connection.send(do(task, tell))
