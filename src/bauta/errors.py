@@ -41,6 +41,10 @@ class OutputExistsError(MediaError):
     """The output would replace a file that may not be replaced."""
 
 
+class EngineError(BautaError):
+    """The processes that are to do the work cannot be started."""
+
+
 class FaceError(BautaError):
     """Something about the faces of a photo."""
 

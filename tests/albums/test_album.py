@@ -16,7 +16,7 @@ from bauta.albums.album import AlbumReport, plan_album, protect_album, settings_
 from bauta.albums.engines import LocalEngine, jobs_for
 from bauta.albums.files import media_in, written_name
 from bauta.albums.manifest import FOLDER, Entry, Manifest, read_entries
-from bauta.errors import UsageError
+from bauta.errors import EngineError, UsageError
 from bauta.settings import Settings
 from tests.albums.workers import stamp
 
@@ -127,6 +127,17 @@ def test_a_process_that_dies_stops_nobody(album: Path, tmp_path: Path) -> None:
     assert "memory" in report.entries["f.jpg"].error
     assert report.entries["g.jpg"].status == "done"
     assert (album / "died").exists()
+
+
+def test_processes_that_cannot_start(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of this there is one error, not one for every file."""
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if "torch" not in p and "site" not in p])
+    with pytest.raises(EngineError, match="could not be started"):
+        run(album, tmp_path / "out")
+    monkeypatch.undo()
+    assert {e.status for e in read_entries(tmp_path / "out").values()} == {"begun"}
 
 
 def test_workers_stay_warm(album: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from bauta.albums.work import OUT_OF_MEMORY, Outcome, ShareProgress, Task, work
 from bauta.cores import usable_cores
+from bauta.errors import EngineError
 
 #: Does a task, telling the share done; never raises.
 Do = Callable[[Task, ShareProgress | None], Outcome]
@@ -24,6 +25,7 @@ WORKER_BYTES = 2_500_000_000
 #: A file whose worker died is tried so often in all.
 TRIES = 2
 _LEAST_SHARE = 0.02
+_GRACE = 10.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class LocalEngine:
     A file whose process dies is tried again by another one; if that dies too, it has failed, and
     the rest goes on.
 
+    A worker that cannot even be started is an EngineError.
+
     Args:
         jobs: files at a time; 0: as many as cores and memory allow.
         threads: of each process; 0: its share of the cores.
@@ -112,8 +116,20 @@ class LocalEngine:
                 worker.stop()
 
     def _bury(self, worker: _Worker, waiting: deque[Task]) -> Iterator[Event]:
-        """Whoever died with a task in hand leaves it to another, or has lost it."""
+        """Whoever died with a task in hand leaves it to another, or has lost it.
+
+        Raises:
+            EngineError: it had never been ready to work.
+
+        """
+        # Its pipe breaks before it is gone; killed now, it would not tell what it died of.
+        worker.process.join(_GRACE)
         worker.stop()
+        if not worker.ready:
+            raise EngineError(
+                f"a worker process could not be started (code {worker.process.exitcode}): what it "
+                "said is above; if memory is short, use --jobs 1"
+            )
         task = worker.task
         if not task:
             return
@@ -134,6 +150,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     task: Task | None = None
+    ready: bool = False
     dead: bool = False
 
     @classmethod
@@ -155,12 +172,13 @@ class _Worker:
 
     def listen(self) -> Iterator[Event]:
         try:
-            said: float | Outcome = self.connection.recv()
+            said: float | Outcome | None = self.connection.recv()
         except (EOFError, ConnectionError):
             self.dead = True
             return
+        self.ready = True
         task = self.task
-        if task is None:
+        if task is None or said is None:
             return
         if isinstance(said, Outcome):
             self.task = None
@@ -181,6 +199,7 @@ def _serve(connection: Connection, threads: int, do: Do) -> None:
     import torch
 
     torch.set_num_threads(threads)
+    connection.send(None)
     last = 0.0
 
     def tell(share: float) -> None:
