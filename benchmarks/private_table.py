@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from bauta.errors import UsageError
 from bauta.private.attacking import Box, Plan, carry_out, glimpsed, guessed, learn, save_attack
 from bauta.private.attacks.inversion import Inversion
 from bauta.private.attacks.linkage import Linkage
@@ -66,7 +67,12 @@ def main() -> None:
     if not given.report:
         _attack_all(given, folders)
         return
-    rows = [read_row(folder) for folder in folders]
+    rows = []
+    for folder in folders:
+        try:
+            rows.append(read_row(folder))
+        except UsageError as error:
+            print(f"left out: {error}")
     print(write_report(rows, given.output))
 
 

@@ -197,7 +197,8 @@ def _plots(rows: Sequence[Row]) -> bytes:
     FigureCanvasAgg(figure)
     best = frontier(rows)
     for axes, (column, title) in zip(figure.subplots(2, 3).flatten(), _PLOTS, strict=True):
-        for row in rows:
+        # Names of neighbours stand on either side, so that they can be read.
+        for place, row in enumerate(sorted(rows, key=lambda row: row.accuracy)):
             value = getattr(row, column)
             if value is None:
                 continue
@@ -208,8 +209,8 @@ def _plots(rows: Sequence[Row]) -> bytes:
                 color=colour, ms=4, lw=1,
             )  # fmt: skip
             axes.annotate(
-                row.name, (value, 100 * row.accuracy), xytext=(4, 3), textcoords="offset points",
-                fontsize=7,
+                row.name, (value, 100 * row.accuracy), textcoords="offset points", fontsize=7,
+                xytext=(5, 3) if place % 2 else (-5, 3), ha="left" if place % 2 else "right",
             )  # fmt: skip
         axes.set(title=title, xlim=(-0.05, 1.1), xlabel="more private →")
         axes.set_ylabel("accuracy, %")
