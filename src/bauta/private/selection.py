@@ -183,7 +183,7 @@ def choose_channels(
         crops, people = _batch(faces, crop, how.batch, generator, device)
         shown = normalised(front(crops))
         gates = analysis(shown)
-        raw = network.of_masked(shown * gates[:, :, None, None]).float()
+        raw = network.of_masked(_gated(shown, gates, generator)).float()
         recognised = head(raw, people)
         loss = recognised + how.shown * (gates * shows).sum(dim=1).mean()
         optimizer.zero_grad(set_to_none=True)
@@ -201,6 +201,16 @@ def choose_channels(
         best = np.argsort(-own, kind="stable")[: how.per_colour]
         kept += sorted(int(PER_COLOUR * colour + f) for f in best)
     return Chosen(tuple(kept), gates_now, energy)
+
+
+def _gated(shown: Tensor, gates: Tensor, generator: Generator) -> Tensor:
+    """As much of each channel as its gate lets through, and noise for the rest.
+
+    Without the noise gates would mean nothing, since a network can enlarge whatever is small.
+    """
+    wide = gates[:, :, None, None]
+    noise = torch.randn(shown.shape, generator=generator).to(shown)
+    return wide * shown + (1 - wide) * noise
 
 
 class _Analysis(nn.Module):
