@@ -16,7 +16,6 @@ PHOTO_SUFFIXES = frozenset(
 )
 #: End of the names that single files get, which are not done again.
 MARK = "-protected"
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +76,11 @@ def digest_of(file: Path) -> str:
         MediaError: it cannot be read.
 
     """
-    out = hashlib.sha256()
     try:
         with file.open("rb") as stream:
-            while piece := stream.read(_PIECE):
-                out.update(piece)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise MediaError(f"cannot read {file}: {error.strerror or error}") from error
-    return out.hexdigest()
 
 
 def _check_distinct(found: Iterable[Media]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bauta.errors import MediaError, UsageError
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif"}
 
 
 def photo_jobs(
@@ -24,9 +22,10 @@ def photo_jobs(
         UsageError: a folder holds no photo, or one output would replace another.
 
     """
+    from bauta.albums.files import PHOTO_SUFFIXES, written_name
     from bauta.media.video import VIDEO_SUFFIXES
 
-    suffixes = _SUFFIXES.union(VIDEO_SUFFIXES) if videos else _SUFFIXES
+    suffixes = PHOTO_SUFFIXES.union(VIDEO_SUFFIXES) if videos else PHOTO_SUFFIXES
     files: list[tuple[Path, Path]] = []
     for path in paths:
         if path.is_dir():
@@ -45,7 +44,7 @@ def photo_jobs(
         return [(files[0][0], output)]
     if output.is_file():
         raise UsageError(f"{output} is a file, but several photos need a folder")
-    jobs = [(path, output / _written_name(name)) for path, name in files]
+    jobs = [(path, output / written_name(PurePosixPath(name.as_posix()))) for path, name in files]
     _check_distinct(jobs)
     return list(jobs)
 
@@ -56,18 +55,6 @@ def _is_ours(photo: Path, folder: Path, output: Path | None, mark: str) -> bool:
         return True
     inside = output is not None and output.resolve().is_relative_to(folder.resolve())
     return inside and output is not None and photo.resolve().is_relative_to(output.resolve())
-
-
-def _written_name(name: Path) -> Path:
-    """Name of the output; HEIC is written as JPEG, and videos that can only be read as MP4."""
-    from bauta.media.video import VIDEO_SUFFIXES
-    from bauta.media.video.kinds import MUXERS
-
-    suffix = name.suffix.lower()
-    if suffix in (".heic", ".heif"):
-        return name.with_suffix(".jpg")
-    only_read = suffix in VIDEO_SUFFIXES and suffix not in MUXERS
-    return name.with_suffix(".mp4") if only_read else name
 
 
 def _check_distinct(jobs: list[tuple[Path, Path]]) -> None:
