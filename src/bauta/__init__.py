@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from bauta.protection import protect
     from bauta.settings import Settings
 
-__version__ = version("bauta")
+__version__: str
 __all__ = [
     "PhotoReport",
     "Settings",
@@ -42,6 +41,9 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     """Import public names on first use: ``import bauta`` alone loads no PyTorch."""
+    if name == "__version__":
+        # Reading it takes longer than all the rest of ``import bauta``.
+        return importlib.import_module("importlib.metadata").version("bauta")
     if name not in _HOME:
         raise AttributeError(f"module 'bauta' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,4 +1,8 @@
-"""A registry of named things: one decorator registers, lookups import lazily."""
+"""A registry of named things: one decorator registers, lookups import lazily.
+
+Names come from Bauta itself, from files that the environment names, and from entry points of
+installed packages (:mod:`bauta.plugins`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from bauta.errors import RegistryError
+from bauta.plugins import entry_modules, load_files
 
 T = TypeVar("T")
 
@@ -21,6 +26,7 @@ class Registry(Generic[T]):
         kind: str,
         modules: Mapping[str, str] | None = None,
         more: Mapping[str, T] | None = None,
+        group: str = "",
     ) -> None:
         """Create a registry.
 
@@ -28,9 +34,12 @@ class Registry(Generic[T]):
             kind: what it holds, for messages, such as "method".
             modules: names that come with Bauta, and the module that registers each.
             more: further objects, which may come and go; registered ones go before them.
+            group: entry points of other packages, each of which names a module that registers its
+                name; Bauta's own names go before them. "": none.
 
         """
         self.kind = kind
+        self._group = group
         self._more = more if more is not None else {}
         self._modules = dict(modules or {})
         self._items: dict[str, T] = {}
@@ -60,6 +69,10 @@ class Registry(Generic[T]):
         """
         if name not in self._items and name in self._modules:
             importlib.import_module(self._modules[name])
+        elif name not in self._items and self._group:
+            load_files()
+            if name not in self._items and name in (others := entry_modules(self._group)):
+                importlib.import_module(others[name])
         if name not in self._items and name in self._more:
             return self._more[name]
         if name not in self._items:
@@ -69,4 +82,8 @@ class Registry(Generic[T]):
 
     def names(self, pattern: str = "*") -> list[str]:
         """Sorted names that match a shell wildcard."""
-        return sorted(fnmatch.filter({*self._modules, *self._items, *self._more}, pattern))
+        names = {*self._modules, *self._more}
+        if self._group:
+            load_files()
+            names.update(entry_modules(self._group))
+        return sorted(fnmatch.filter(names.union(self._items), pattern))

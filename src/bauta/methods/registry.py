@@ -1,9 +1,17 @@
-"""The registry of protection methods: a new one is a file with a class under a decorator."""
+"""The registry of protection methods: a new one is a file with a class under a decorator.
+
+It may lie outside Bauta: ``BAUTA_PLUGINS`` names files, and packages announce theirs in the group
+of entry points ``bauta.methods``.
+"""
 
 from __future__ import annotations
 
-from bauta.engine.loop import IterativeMethod
+from typing import TYPE_CHECKING
+
 from bauta.registry import Registry
+
+if TYPE_CHECKING:
+    from bauta.engine.loop import IterativeMethod
 
 #: Name to class. A class takes keyword arguments only and has ``run(problem)``.
 methods: Registry[type[IterativeMethod]] = Registry(
@@ -13,4 +21,5 @@ methods: Registry[type[IterativeMethod]] = Registry(
         "dfpp": "bauta.methods.dfpp",
         "dpg": "bauta.methods.dpg",
     },
+    group="bauta.methods",
 )

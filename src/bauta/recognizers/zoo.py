@@ -27,7 +27,9 @@ from bauta.weights.records import locate, locate_record, records, shipped_names
 from bauta.weights.table import WeightRecord
 
 #: Name to a function that builds the recognizer; each takes no arguments.
-recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN)
+recognizers: Registry[Callable[[], Judge]] = Registry(
+    "recognizer", more=OWN, group="bauta.recognizers"
+)
 #: Default surrogates by preset, as chosen in docs/results/teams.md.
 _TEAMS = {
     "fast": ("loose-dlib", "tight-dlib"),
@@ -164,26 +166,32 @@ def get_surrogate(name: str) -> Recognizer:
 
 
 def installed() -> list[str]:
-    """Names of the recognizers whose weights are on this machine."""
+    """Names of the recognizers whose weights are on this machine; plug-ins bring their own."""
     return [name for name in recognizers.names() if _has_weights(name)]
 
 
 def _has_weights(name: str) -> bool:
     try:
-        locate_record(_record_of(name))
+        row = _record_of(name)
+        if row is not None:
+            locate_record(row)
     except WeightsError:
         return False
     return True
 
 
-def _record_of(name: str) -> WeightRecord:
+def _record_of(name: str) -> WeightRecord | None:
+    """Return the record of a recognizer's file; None for a plug-in, which has none."""
     weights = WEIGHTS_OF.get(name, name)
-    return records()[weights] if weights in records() else OWN[name].record
+    if weights in records():
+        return records()[weights]
+    return OWN[name].record if name in OWN else None
 
 
 def _can_run(name: str) -> bool:
     """Whether what runs a recognizer is installed, not only its weights."""
-    is_onnx = _record_of(name).filename.endswith(".onnx")
+    row = _record_of(name)
+    is_onnx = row is not None and row.filename.endswith(".onnx")
     return not is_onnx or importlib.util.find_spec("onnxruntime") is not None
 
 
