@@ -45,6 +45,10 @@ class EngineError(BautaError):
     """The processes that are to do the work cannot be started."""
 
 
+class OutOfMemoryError(BautaError):
+    """There was not enough memory, whatever the library at work calls that."""
+
+
 class FaceError(BautaError):
     """Something about the faces of a photo."""
 
