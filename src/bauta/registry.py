@@ -82,8 +82,11 @@ class Registry(Generic[T]):
 
     def names(self, pattern: str = "*") -> list[str]:
         """Sorted names that match a shell wildcard."""
-        names = {*self._modules, *self._more}
         if self._group:
             load_files()
-            names.update(entry_modules(self._group))
-        return sorted(fnmatch.filter(names.union(self._items), pattern))
+        return sorted(fnmatch.filter(self.announced(), pattern))
+
+    def announced(self) -> set[str]:
+        """Names that are known before anything is imported, and those registered by now."""
+        others = entry_modules(self._group) if self._group else {}
+        return {*self._modules, *self._more, *others, *self._items}

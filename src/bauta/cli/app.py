@@ -7,29 +7,44 @@ from typing import Annotated
 
 import typer
 
-from bauta import __version__
 from bauta.cli import bench, mask, private, protect, recognizers, verify, views, watermark
+from bauta.cli.manual import manual, tidy
 
+_MEASURING = "Measuring and training"
 app = typer.Typer(
     name="bauta",
     help="Protect faces in photos from face recognition, on your own machine.",
+    epilog=manual(
+        """
+        bauta protect me.jpg               writes me-protected.jpg
+        bauta verify me.jpg me-protected.jpg --report proof.html
+        bauta protect --help               every command has examples
+        bauta --install-completion         Tab completes commands and names
+        """,
+        exits="0 done, 1 some inputs failed (the rest are done), 2 bad usage.",
+        files="weights cache album",
+        environment="weights plugins passphrase",
+    ),
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("protect", epilog=protect.EXAMPLES)(protect.protect_command)
-app.command("verify", epilog=verify.EXAMPLES)(verify.verify_command)
+app.command("protect", epilog=protect.MANUAL)(protect.protect_command)
+app.command("verify", epilog=verify.MANUAL)(verify.verify_command)
 app.add_typer(mask.app, name="mask")
 app.add_typer(watermark.app, name="watermark")
-app.add_typer(private.app, name="private")
-app.add_typer(recognizers.app, name="recognizers")
-app.add_typer(views.app, name="views")
-app.add_typer(bench.app, name="bench")
+app.add_typer(private.app, name="private", rich_help_panel=_MEASURING)
+app.add_typer(recognizers.app, name="recognizers", rich_help_panel=_MEASURING)
+app.add_typer(views.app, name="views", rich_help_panel=_MEASURING)
+app.add_typer(bench.app, name="bench", rich_help_panel=_MEASURING)
+tidy(app)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from bauta import __version__
+
         typer.echo(f"bauta {__version__}")
         raise typer.Exit
 

@@ -9,35 +9,43 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bauta.cli.options import Device, Json
+from bauta.cli import complete
+from bauta.cli.manual import manual
+from bauta.cli.options import MACHINE, Device, Json
 from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
 from bauta.errors import UsageError
 
 _Out = Annotated[
-    Path, typer.Option("--out", "-o", help="Folder of all runs; each has its own in it.")
+    Path,
+    typer.Option(
+        "--out", "-o", help="Folder of all runs; each has its own in it.", metavar="FOLDER"
+    ),
 ]
 
-app = typer.Typer(help="Compare protections: methods, budgets, judges, scenarios.")
-RUN_EXAMPLES = """
-Examples:
+app = typer.Typer(
+    help="Compare protections: methods, budgets, judges, scenarios.", no_args_is_help=True
+)
+RUN_MANUAL = manual(
+    """
+    bauta bench run smoke --data lfw
+    bauta bench run mine.toml --data lfw --people 50 --jobs 1
+    """,
+    files="cache weights",
+    environment="weights plugins",
+)
+REPORT_MANUAL = manual(
+    """
+    bauta bench report smoke
+    """,
+)
+LIST_MANUAL = manual(
+    """
+    bauta bench list
+    """,
+)
 
-  bauta bench run smoke --data lfw
 
-  bauta bench run mine.toml --data lfw --people 50 --jobs 1     (the same call goes on from there)
-"""
-REPORT_EXAMPLES = """
-Examples:
-
-  bauta bench report smoke
-"""
-LIST_EXAMPLES = """
-Examples:
-
-  bauta bench list
-"""
-
-
-@app.command("list", epilog=LIST_EXAMPLES)
+@app.command("list", epilog=LIST_MANUAL)
 def list_command(
     json: Json = False,
 ) -> None:
@@ -72,16 +80,31 @@ def list_command(
         out.print(table)
 
 
-@app.command("run", epilog=RUN_EXAMPLES)
+@app.command("run", epilog=RUN_MANUAL)
 def run_command(
-    plan: Annotated[str, typer.Argument(help="A plan of Bauta's, or a .toml file.")],
+    plan: Annotated[
+        str,
+        typer.Argument(
+            help="A plan of Bauta's, or a .toml file.",
+            metavar="PLAN",
+            autocompletion=complete.named("plan"),
+        ),
+    ],
     data: Annotated[
         Path,
-        typer.Option(help="Folder of LFW: one folder per person; for fairness, UTKFace's zip."),
+        typer.Option(
+            help="Folder of LFW: one folder per person; for fairness, UTKFace's zip.",
+            metavar="PATH",
+        ),
     ],
     output: _Out = Path("runs"),
-    people: Annotated[int | None, typer.Option(help="Instead of the plan's.")] = None,
-    jobs: Annotated[int, typer.Option(help="Processes; 0: one per core.")] = 0,
+    people: Annotated[
+        int | None, typer.Option(help="How many, instead of the plan's.", metavar="NUMBER")
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(help="Processes; 0: one per core.", metavar="NUMBER", rich_help_panel=MACHINE),
+    ] = 0,
     device: Device = "cpu",
 ) -> None:
     """Run a plan, or go on with it: whatever is done already is not done again."""
@@ -107,13 +130,15 @@ def run_command(
     out.print(f"next: bauta bench report {escape(bench.plan.name)}")
 
 
-@app.command("report", epilog=REPORT_EXAMPLES)
+@app.command("report", epilog=REPORT_MANUAL)
 def report_command(
-    name: Annotated[str, typer.Argument(help="The run.", metavar="RUN")],
+    name: Annotated[
+        str, typer.Argument(help="The run.", metavar="RUN", autocompletion=complete.runs)
+    ],
     output: _Out = Path("runs"),
     json: Json = False,
 ) -> None:
-    """A run as far as it has come: a web page, and tables in Markdown and CSV, in its folder."""
+    """Report a run as far as it has come: a web page, and tables in Markdown and CSV."""
     from dataclasses import asdict
     from datetime import UTC, datetime
 

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from bauta.cli import complete
+from bauta.cli.manual import manual
 from bauta.cli.options import Json
 from bauta.cli.output import out, print_json, usage_errors
 
 if TYPE_CHECKING:
     from bauta.recognizers.card import Card, RecognizerFacts
 
-EXAMPLES = """
-Examples:
-
-  bauta recognizers show mobilefacenet-ms1m
-
-  bauta recognizers show dlib-resnet --json
-"""
+MANUAL = manual(
+    """
+    bauta recognizers show mobilefacenet-ms1m
+    bauta recognizers show dlib-resnet --json
+    """,
+    environment="weights",
+)
 #: Label and text fill 80 columns, and a sha256 fits beside its label.
 _LABEL, _TEXT = 16, 64
 _SOURCES = {
@@ -34,7 +36,12 @@ _Rows = list[tuple[str, str]]
 
 
 def show_command(
-    name: Annotated[str, typer.Argument(help="A recognizer or a weight file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A recognizer or a weight file.", metavar="NAME", autocompletion=complete.cards
+        ),
+    ],
     json: Json = False,
 ) -> None:
     """Show the model card: source, licence, training data, limits, accuracy, thresholds."""

@@ -12,54 +12,74 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bauta.cli.options import Json
+from bauta.cli import complete
+from bauta.cli.manual import manual
+from bauta.cli.options import OUTPUT, Json
 from bauta.cli.output import out, print_json, progress_bar, usage_errors
 
 if TYPE_CHECKING:
     from bauta.recognizers.diversity import Team
     from bauta.recognizers.evaluate import Evaluation, Pair
 
-EVALUATE_EXAMPLES = """
-Examples:
-
-  bauta recognizers evaluate dlib --data lfw --pairs lfw-pairs.txt
-
-  bauta recognizers evaluate dlib mobilefacenet-ms1m --plot roc.png
-  --data lfw --pairs lfw-pairs.txt
-
-  bauta recognizers evaluate dlib --data lfw --split lfw-identification
-"""
-DIVERSITY_EXAMPLES = """
-Examples:
-
-  bauta recognizers diversity --data lfw --pairs lfw-pairs.txt
-
-  bauta recognizers diversity dlib mobilefacenet-ms1m --plot heat.png
-  --data lfw --pairs lfw-pairs.txt
-"""
+EVALUATE_MANUAL = manual(
+    """
+    bauta recognizers evaluate dlib --data lfw --pairs lfw-pairs.txt
+    bauta recognizers evaluate dlib mobilefacenet-ms1m --plot roc.png \\
+      --data lfw --pairs lfw-pairs.txt
+    bauta recognizers evaluate dlib --data lfw --split lfw-identification
+    """,
+    files="weights cache",
+    environment="weights plugins",
+)
+DIVERSITY_MANUAL = manual(
+    """
+    bauta recognizers diversity --data lfw --pairs lfw-pairs.txt
+    bauta recognizers diversity dlib mobilefacenet-ms1m --plot heat.png \\
+      --data lfw --pairs lfw-pairs.txt
+    """,
+    files="cache",
+    environment="weights plugins",
+)
 _TEAMS_SHOWN = 10
-_Data = Annotated[Path, typer.Option(help="Folder of LFW: one folder per person.")]
-_Pairs = Annotated[Path | None, typer.Option(help="LFW's pairs.txt.")]
+_Data = Annotated[
+    Path, typer.Option(help="Folder of LFW: one folder per person.", metavar="FOLDER")
+]
+_Pairs = Annotated[Path | None, typer.Option(help="LFW's pairs.txt.", metavar="FILE")]
 _Split = Annotated[
     str | None,
     typer.Option(
         help="Instead of --pairs: 6,000 pairs of the people of a split, such as "
-        "lfw-identification, whom no network of Bauta was trained on."
+        "lfw-identification, whom no network of Bauta was trained on.",
+        metavar="NAME",
+        autocompletion=complete.splits,
     ),
 ]
 
 
 def evaluate_command(
-    names: Annotated[list[str], typer.Argument(help="Recognizers.", metavar="NAME")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Recognizers.", metavar="NAME", autocompletion=complete.recognizers),
+    ],
     data: _Data,
     pairs: _Pairs = None,
     split: _Split = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Thresholds file to update; default: the user's own."),
+        typer.Option(
+            help="Thresholds file to update.",
+            show_default="the user's own",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the ROC curves into this .png or .svg file.")
+        Path | None,
+        typer.Option(
+            help="Draw the ROC curves into this .png or .svg file.",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -94,16 +114,31 @@ def diversity_command(
     split: _Split = None,
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Recognizers; default: all installed.", metavar="NAME"),
+        typer.Argument(
+            help="Recognizers; default: all installed.",
+            metavar="NAME",
+            autocompletion=complete.recognizers,
+        ),
     ] = None,
-    size: Annotated[int, typer.Option(help="Members of a team.", min=2)] = 2,
+    size: Annotated[int, typer.Option(help="Members of a team.", min=2, metavar="NUMBER")] = 2,
     at: Annotated[
         str,
-        typer.Option(help="Where a judgement counts as wrong: equal-error, far-1% or far-0.1%."),
+        typer.Option(
+            help="Where a judgement counts as wrong: equal-error, far-1% or far-0.1%.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.THRESHOLDS),
+        ),
     ] = "equal-error",
-    seed: Annotated[int, typer.Option(help="Of the resampling behind the intervals.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the resampling behind the intervals.", metavar="NUMBER")
+    ] = 0,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw the error correlation into this .png or .svg file.")
+        Path | None,
+        typer.Option(
+            help="Draw the error correlation into this .png or .svg file.",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

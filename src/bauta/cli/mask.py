@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from bauta.cli import complete
 from bauta.cli.clips import mask_clip, print_worn
 from bauta.cli.jobs import run_jobs
+from bauta.cli.manual import manual
 from bauta.cli.options import (
+    MACHINE,
+    OUTPUT,
+    WHOM,
     Device,
     Json,
     KeepMetadata,
@@ -41,57 +46,99 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_Key = Annotated[Path, typer.Argument(help="The key file.")]
+_Key = Annotated[Path, typer.Argument(help="The key file.", metavar="KEY")]
+
+_VIEWS = "From one photo (--method facecloak)"
 
 
 @app.command(
     "fit",
-    epilog="""
-Examples:
-
-  bauta mask fit me1.jpg me2.jpg me3.jpg -o me.mask
-
-  bauta mask fit my-photos/ -o me.mask --passphrase
-
-  bauta mask fit me.jpg -o me.mask --method facecloak      from one photo, by views of it
-""",
+    epilog=manual(
+        """
+        bauta mask fit me1.jpg me2.jpg me3.jpg -o me.mask
+        bauta mask fit my-photos/ -o me.mask --passphrase
+        bauta mask fit me.jpg -o me.mask --method facecloak   from one photo
+        """,
+        environment="weights passphrase",
+    ),
 )
 def fit_command(
     photos: Annotated[
-        list[Path], typer.Argument(help="Photos of one person, or folders of such; ten are good.")
+        list[Path],
+        typer.Argument(
+            help="Photos of one person, or folders of such; ten are good.", metavar="PATH"
+        ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The key file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The key file to write.", metavar="KEY")
+    ],
     method: Annotated[
-        str, typer.Option(help="chameleon, or facecloak, which one photo is enough for.")
+        str,
+        typer.Option(
+            help="chameleon, or facecloak, which one photo is enough for.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.PERSONAL),
+        ),
     ] = "chameleon",
-    views: Annotated[
-        int | None, typer.Option(help="Synthetic views of each photo; for facecloak.")
-    ] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="What makes them: embedded, or arc2face (docs/views.md).")
-    ] = None,
     epsilon: Annotated[
         float | None,
         typer.Option(
-            help="How much change you accept: as visible as noise of so many grey levels of 255 "
-            "(8; 16 hides more, and is seen)."
+            help="How much change you accept: as visible as noise of so many grey levels of 255; "
+            "16 hides more, and is seen.",
+            show_default="8",
+            metavar="LEVELS",
         ),
     ] = None,
     members: Annotated[
         int | None,
-        typer.Option(help="Masks in the family; each photo wears one of them, by its content."),
+        typer.Option(
+            help="Masks in the family; each photo wears one of them, by its content.",
+            show_default="3",
+            metavar="NUMBER",
+        ),
     ] = None,
     warp: Annotated[
         float | None,
         typer.Option(
-            help="How far features may be shifted, in percent of the distance between the eyes."
+            help="How far features may be shifted, in percent of the distance between the eyes.",
+            show_default="2",
+            metavar="PERCENT",
         ),
     ] = None,
     perceptual: Perceptual = True,
-    steps: Annotated[int | None, typer.Option(help="Gradient steps per member.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Gradient steps per member.", show_default="40", metavar="NUMBER"),
+    ] = None,
+    views: Annotated[
+        int | None,
+        typer.Option(
+            help="Synthetic views of each photo.",
+            show_default="8",
+            metavar="NUMBER",
+            rich_help_panel=_VIEWS,
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            help="What makes them: embedded, or arc2face (docs/views.md).",
+            show_default="embedded",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.VIEW_ENGINES),
+            rich_help_panel=_VIEWS,
+        ),
+    ] = None,
     surrogate: Surrogates = None,
-    seed: Annotated[int, typer.Option(help="Seed of all randomness but the key's secret.")] = 0,
     device: Device = "cpu",
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Seed of all randomness but the key's secret.",
+            metavar="NUMBER",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 0,
     passphrase: Passphrase = False,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -128,30 +175,37 @@ def fit_command(
 
 @app.command(
     "apply",
-    epilog="""
-Examples:
-
-  bauta mask apply me.mask party.jpg              writes party-masked.jpg
-
-  bauta mask apply me.mask album/ -o masked/
-
-  bauta mask apply me.mask party.mp4              one mask, all the way through
-
-  bauta mask apply me.mask party.jpg --lossless   keeps the original, sealed, beside it
-""",
+    epilog=manual(
+        """
+        bauta mask apply me.mask party.jpg      writes party-masked.jpg
+        bauta mask apply me.mask album/ -o masked/
+        bauta mask apply me.mask party.mp4      one mask, all the way through
+        bauta mask apply me.mask party.jpg --lossless    keeps the original, sealed
+        """,
+        exits="0 done, 1 a photo failed, 2 bad usage.",
+        files="record",
+        environment="passphrase",
+    ),
 )
 def apply_command(
     key: _Key,
     paths: Media,
     output: Output = None,
     faces: Annotated[
-        str, typer.Option(help="mine (who looks like the owner), all, largest, or 1,3.")
+        str,
+        typer.Option(
+            help="mine (who looks like the owner), all, largest, or 1,3.",
+            metavar="WHICH",
+            autocompletion=complete.words("mine", "all", "largest"),
+            rich_help_panel=WHOM,
+        ),
     ] = "mine",
     lossless: Annotated[
         bool,
         typer.Option(
             "--lossless",
             help="Write the original beside, sealed, so that it comes back bit for bit.",
+            rich_help_panel=OUTPUT,
         ),
     ] = False,
     min_face: MinFace = None,
@@ -163,8 +217,7 @@ def apply_command(
     """Put a mask on its owner's face. Originals are never changed.
 
     Location, serial numbers, thumbnails and maker notes are removed unless you say
-    --keep-metadata. How well a photo is hidden says bauta verify. Exit codes: 0 done, 1 a photo
-    failed, 2 bad usage.
+    --keep-metadata. How well a photo is hidden says bauta verify.
     """
     from bauta.media.video import is_video
     from bauta.personal import MASKED, apply_mask
@@ -192,13 +245,15 @@ def apply_command(
 
 @app.command(
     "remove",
-    epilog="""
-Examples:
-
-  bauta mask remove me.mask party-masked.jpg      writes party-unmasked.jpg
-
-  bauta mask remove me.mask from-the-web.jpg --original party-masked.jpg.original
-""",
+    epilog=manual(
+        """
+        bauta mask remove me.mask party-masked.jpg      writes party-unmasked.jpg
+        bauta mask remove me.mask web.jpg --original party-masked.jpg.original
+        """,
+        exits="0 done, 1 a photo failed, 2 bad usage.",
+        files="record",
+        environment="passphrase",
+    ),
 )
 def remove_command(
     key: _Key,
@@ -207,7 +262,9 @@ def remove_command(
     original: Annotated[
         Path | None,
         typer.Option(
-            help="Record that --lossless wrote; by default what lies beside the photo is taken."
+            help="Record that --lossless wrote.",
+            show_default="what lies beside the photo",
+            metavar="FILE",
         ),
     ] = None,
     min_face: MinFace = None,
@@ -241,18 +298,19 @@ def remove_command(
 
 @app.command(
     "show",
-    epilog="""
-Examples:
-
-  bauta mask show me.mask
-
-  bauta mask show me.mask --picture mask.png
-""",
+    epilog=manual(
+        """
+        bauta mask show me.mask
+        bauta mask show me.mask --picture mask.png
+        """,
+        environment="passphrase",
+    ),
 )
 def show_command(
     key: _Key,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the mask, magnified, into this PNG file.")
+        Path | None,
+        typer.Option(help="Draw the mask, magnified, into this PNG file.", metavar="FILE"),
     ] = None,
     passphrase: Passphrase = False,
     overwrite: Overwrite = False,

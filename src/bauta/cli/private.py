@@ -15,7 +15,21 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bauta.cli.options import Device, Json, MinFace, Minutes, Seed, TrainingFolder
+from bauta.cli import complete
+from bauta.cli.manual import manual
+from bauta.cli.options import (
+    JUDGES,
+    MACHINE,
+    OUTPUT,
+    Device,
+    Devices,
+    Json,
+    MinFace,
+    Minutes,
+    Precision,
+    Seed,
+    TrainingFolder,
+)
 from bauta.cli.output import Tell, out, print_json, progress_bar, usage_errors
 from bauta.cli.passphrase import Passphrase, ask_passphrase, passphrase_for
 
@@ -25,54 +39,82 @@ app = typer.Typer(
 )
 KEY = "masking.key"
 
-_Data = Annotated[Path, typer.Option(help="Folder with one folder of photos per person.")]
-_Model = Annotated[Path, typer.Argument(help="Folder of a finished private training.")]
+_Data = Annotated[
+    Path, typer.Option(help="Folder with one folder of photos per person.", metavar="FOLDER")
+]
+_Model = Annotated[
+    Path, typer.Argument(help="Folder of a finished private training.", metavar="MODEL")
+]
+_Recipe = Annotated[
+    str,
+    typer.Argument(
+        help="A recipe of Bauta's, or a .toml file.",
+        metavar="RECIPE",
+        autocompletion=complete.named("privacy-recipe"),
+    ),
+]
 
 
 @app.command(
     "train",
-    epilog="""
-Examples:
-
-  bauta private train --data my-people
-
-  bauta private train --data my-people --minutes 60     (the next call goes on from there)
-
-  bauta private train --data my-people --privacy 0.8 --name ahm-8
-
-  bauta private train --data lfw --defence mixup-4      a baseline on the same network
-
-  bauta private train mine.toml --data my-people --device cuda --precision bf16-mixed
-""",
+    epilog=manual(
+        """
+        bauta private train --data my-people
+        bauta private train --data my-people --minutes 60    called again, goes on
+        bauta private train --data my-people --privacy 0.8 --name ahm-8
+        bauta private train --data lfw --defence mixup-4    a baseline
+        bauta private train mine.toml --data my-people --device cuda
+        """,
+        files="cache",
+        environment="passphrase",
+    ),
 )
 def train_command(
     data: _Data,
-    recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")] = "ahm",
+    recipe: _Recipe = "ahm",
     defence: Annotated[
-        str | None, typer.Option(help="Instead of the recipe's; none is plain training.")
+        str | None,
+        typer.Option(
+            help="Instead of the recipe's; none is plain training.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.DEFENCES),
+        ),
     ] = None,
     privacy: Annotated[
         float | None,
-        typer.Option(help="0 (as accurate as mixtures of 2) to 1 (as private as mixtures of 6)."),
+        typer.Option(
+            help="0 (as accurate as mixtures of 2) to 1 (as private as mixtures of 6).",
+            metavar="SHARE",
+        ),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="Of the run's folder and files, instead of the recipe's.")
+        str | None,
+        typer.Option(
+            help="Of the run's folder and files, instead of the recipe's.",
+            metavar="NAME",
+            rich_help_panel=OUTPUT,
+        ),
     ] = None,
     key: Annotated[
         Path | None,
-        typer.Option(help="Masking key; without one it is made in the run's folder."),
+        typer.Option(
+            help="Masking key; without one it is made in the run's folder.", metavar="FILE"
+        ),
     ] = None,
     passphrase: Passphrase = False,
     channels: Annotated[
-        Path | None, typer.Option(help="What bauta private select chose, instead of all.")
+        Path | None,
+        typer.Option(help="What bauta private select chose, instead of all.", metavar="FILE"),
     ] = None,
     output: TrainingFolder = Path("private"),
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Instead of the recipe's.", metavar="NUMBER")
+    ] = None,
     seed: Seed = None,
     minutes: Minutes = math.inf,
     device: Device = "cpu",
-    devices: Annotated[int, typer.Option(help="How many devices.")] = 1,
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
+    devices: Devices = 1,
+    precision: Precision = "32-true",
 ) -> None:
     """Train a recognizer on faces that are masked and mixed: resumable, with a log and curves.
 
@@ -151,24 +193,31 @@ def train_command(
 
 @app.command(
     "select",
-    epilog="""
-Examples:
-
-  bauta private select --data my-people -o channels.json
-
-  bauta private train --data my-people --channels channels.json
-""",
+    epilog=manual(
+        """
+        bauta private select --data my-people -o channels.json
+        bauta private train --data my-people --channels channels.json
+        """,
+        files="cache",
+    ),
 )
 def select_command(
     data: _Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
-    recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")] = "ahm",
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write.", metavar="FILE")
+    ],
+    recipe: _Recipe = "ahm",
     per_colour: Annotated[
-        int, typer.Option(help="Channels to keep of each colour, of the 8 that differ.")
+        int,
+        typer.Option(
+            help="Channels to keep of each colour, of the 8 that differ.", metavar="NUMBER"
+        ),
     ] = 6,
-    steps: Annotated[int, typer.Option(help="Of learning.")] = 300,
+    steps: Annotated[int, typer.Option(help="Of learning.", metavar="NUMBER")] = 300,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(help="Of all randomness.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of all randomness.", metavar="NUMBER", rich_help_panel=MACHINE)
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Choose the frequencies that recognition needs and the eye does not, for a mask to keep.
@@ -209,19 +258,22 @@ def select_command(
 
 @app.command(
     "evaluate",
-    epilog="""
-Examples:
-
-  bauta private evaluate private/ahm --data lfw
-
-  bauta private evaluate private/ahm --data lfw --decoys 1 --json
-""",
+    epilog=manual(
+        """
+        bauta private evaluate private/ahm --data lfw
+        bauta private evaluate private/ahm --data lfw --decoys 1 --json
+        """,
+        files="cache",
+    ),
 )
 def evaluate_command(
     model: _Model,
     data: _Data,
     decoys: Annotated[
-        int, typer.Option(help="Mix every face with so many strangers' before it is shown.")
+        int,
+        typer.Option(
+            help="Mix every face with so many strangers' before it is shown.", metavar="NUMBER"
+        ),
     ] = 0,
     device: Device = "cpu",
     json: Json = False,
@@ -266,36 +318,77 @@ _SCORES = ("accuracy", "tar_far_1", "tar_far_01")
 
 @app.command(
     "invert",
-    epilog="""
-Examples:
-
-  bauta private invert private/ahm --data lfw
-
-  bauta private invert private/ahm --data lfw --attack unet --box black --steps 5000
-
-  bauta private invert private/ahm --data lfw --attack linkage --count 1
-""",
+    epilog=manual(
+        """
+        bauta private invert private/ahm --data lfw
+        bauta private invert private/ahm --data lfw --attack unet --box black
+        bauta private invert private/ahm --data lfw --attack linkage --count 1
+        """,
+        files="cache weights",
+        environment="weights",
+    ),
 )
 def invert_command(
     model: _Model,
     data: _Data,
     attack: Annotated[
-        str, typer.Option(help="unet, linkage, optimised; glimpse: look, learn nothing; or all.")
+        str,
+        typer.Option(
+            help="unet, linkage, optimised; glimpse: look, learn nothing; or all.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.ATTACKS),
+        ),
     ] = "all",
-    box: Annotated[str, typer.Option(help="white (secrets are known), black, or both.")] = "both",
+    box: Annotated[
+        str,
+        typer.Option(
+            help="white (secrets are known), black, or both.",
+            metavar="NAME",
+            autocompletion=complete.words("white", "black", "both"),
+        ),
+    ] = "both",
     count: Annotated[
         int | None,
-        typer.Option(help="Faces per mixture; 1 is what a service is asked with. As trained."),
+        typer.Option(
+            help="Faces per mixture; 1 is what a service is asked with.",
+            show_default="as trained",
+            metavar="NUMBER",
+        ),
     ] = None,
     several: Annotated[
-        int, typer.Option(help="Mixtures that each face was published in; their mean is drawn.")
+        int,
+        typer.Option(
+            help="Mixtures that each face was published in; their mean is drawn.",
+            metavar="NUMBER",
+        ),
     ] = 1,
-    steps: Annotated[int | None, typer.Option(help="Of learning, instead of 3000.")] = None,
-    width: Annotated[int, typer.Option(help="Channels of the U-Net's first level.")] = 64,
-    victims: Annotated[int, typer.Option(help="How many people are attacked.")] = 200,
-    judge: Annotated[str | None, typer.Option(help="Recognizer that judges what is drawn.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of learning.", show_default="3000", metavar="NUMBER")
+    ] = None,
+    width: Annotated[
+        int, typer.Option(help="Channels of the U-Net's first level.", metavar="NUMBER")
+    ] = 64,
+    victims: Annotated[
+        int, typer.Option(help="How many people are attacked.", metavar="NUMBER")
+    ] = 200,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Recognizer that judges what is drawn.",
+            metavar="NAME",
+            autocompletion=complete.recognizers,
+            rich_help_panel=JUDGES,
+        ),
+    ] = None,
     device: Device = "cpu",
-    seed: Annotated[int, typer.Option(help="Of learning, and of what was published.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Of learning, and of what was published.",
+            metavar="NUMBER",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Attack a private network, and measure what its people's faces lose.
@@ -360,17 +453,20 @@ def invert_command(
 
 @app.command(
     "report",
-    epilog="""
-Examples:
-
-  bauta private report private/none private/ppfr-fd private/ahm -o privacy-report
-""",
+    epilog=manual(
+        """
+        bauta private report private/none private/ahm -o privacy-report
+        """,
+    ),
 )
 def report_command(
-    models: Annotated[list[Path], typer.Argument(help="Folders of networks that were attacked.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")] = Path(
-        "privacy-report"
-    ),
+    models: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of networks that were attacked.", metavar="MODEL"),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder to write.", metavar="FOLDER")
+    ] = Path("privacy-report"),
     json: Json = False,
 ) -> None:
     """Put accuracy beside privacy: a table, a plot for each score, and who is on the frontier."""
@@ -390,18 +486,21 @@ def report_command(
 
 @app.command(
     "mask",
-    epilog="""
-Examples:
-
-  bauta private mask me.jpg --model private/ahm -o me.masked
-
-  bauta private mask me.jpg --model private/ahm -o me.masked --min-face 40
-""",
+    epilog=manual(
+        """
+        bauta private mask me.jpg --model private/ahm -o me.masked
+        bauta private mask me.jpg --model private/ahm -o me.masked --min-face 40
+        """,
+    ),
 )
 def mask_command(
-    photo: Annotated[Path, typer.Argument(help="A photo.")],
-    model: Annotated[Path, typer.Option(help="Folder of a finished private training.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    photo: Annotated[Path, typer.Argument(help="A photo.", metavar="PHOTO")],
+    model: Annotated[
+        Path, typer.Option(help="Folder of a finished private training.", metavar="MODEL")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write.", metavar="FILE")
+    ],
     min_face: MinFace = None,
 ) -> None:
     """Mask the faces of a photo for a service that runs NAME-service.onnx: no pixel is written.

@@ -11,8 +11,13 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from bauta.audit.scores import PhotoReport
+from bauta.cli import complete
 from bauta.cli.clips import print_clip, protect_clip
+from bauta.cli.manual import manual
 from bauta.cli.options import (
+    JUDGES,
+    MACHINE,
+    WHOM,
     Device,
     Faces,
     Json,
@@ -21,7 +26,7 @@ from bauta.cli.options import (
     MinFace,
     Output,
     Overwrite,
-    Perceptual,
+    Report,
     Surrogates,
 )
 from bauta.cli.output import (
@@ -34,147 +39,274 @@ from bauta.cli.output import (
     say_who_is_left_out,
     usage_errors,
 )
-from bauta.cli.passphrase import Passphrase, passphrase_for
+from bauta.cli.passphrase import passphrase_for
 from bauta.cli.paths import make_folder, photo_jobs
 from bauta.errors import BautaError, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from bauta.clips import ClipReport
 
-EXAMPLES = """
-Examples:
-
-  bauta protect me.jpg                      writes me-protected.jpg
-
-  bauta protect me.jpg -o out.jpg --report report.html
-
-  bauta protect album/ -o protected/ --preset fast       does only what is new
-
-  bauta protect album/ -o protected/ --dry-run
-
-  bauta protect /nfs/album -o /nfs/out --engine ray --address auto      on all machines of a cluster
-
-  bauta protect group.jpg --faces 1,3 --epsilon 12
-
-  bauta protect me.jpg --goal impersonate --target somebody.jpg
-
-  bauta protect me.jpg --method dfpp --style tan      makeup that hides you
-
-  bauta protect me.jpg --method dpg --key my.key --id me/2026-11      and only you can trace it
-
-  bauta protect party.mp4                   a video; the same command goes on after Ctrl-C
-"""
+MANUAL = manual(
+    """
+    bauta protect me.jpg                        writes me-protected.jpg
+    bauta protect me.jpg -o out.jpg --report proof.html
+    bauta protect me.jpg --preset strong --no-spare         hides most
+    bauta protect me.jpg --epsilon 4                        is hardly seen
+    bauta protect group.jpg --faces 1,3 --epsilon 12
+    bauta protect me.jpg --goal impersonate --target somebody.jpg
+    bauta protect me.jpg --method dfpp --style tan          makeup that hides
+    bauta protect me.jpg --method dpg --key my.key --id me/2026-11
+    bauta protect party.mp4              goes on after Ctrl-C, called again
+    bauta protect album/ -o protected/ --preset fast        only what is new
+    bauta protect album/ -o protected/ --dry-run
+    bauta protect /nfs/album -o /nfs/out --engine ray --address auto
+    """,
+    exits="0 done, 1 a photo failed, 2 bad usage. How well it went says the verdict, not the code.",
+    files="album weights",
+    environment="weights plugins passphrase",
+)
 
 _STAGES = ("read", "find", "protect", "write", "verify")
 
 
+_TARGETS = "To be taken for somebody"
+_MAKEUP = "Makeup (--method dfpp)"
+_MARK = "Mark (--method dpg)"
+_CHANGE = "How it is changed"
+_FOLDER = "A folder with -o"
+
+
 def protect_command(
     paths: Media,
-    output: Output = None,
     method: Annotated[
-        str, typer.Option(help="tip-im, dfpp for makeup, or dpg for a mark as well.")
+        str,
+        typer.Option(
+            help="tip-im hides; dfpp hides by makeup; dpg hides and marks.",
+            metavar="NAME",
+            autocompletion=complete.methods,
+        ),
     ] = "tip-im",
     preset: Annotated[
-        str, typer.Option(help="fast, balanced or strong: how long to search.")
+        str,
+        typer.Option(
+            help="fast, balanced or strong: how long to search.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.PRESETS),
+        ),
     ] = "balanced",
     epsilon: Annotated[
         float,
         typer.Option(
-            help="How much change you accept, in grey levels of 255: 4 is hard to see, 12 shows."
+            help="How much change you accept, in grey levels of 255: 4 is hard to see, 12 shows.",
+            metavar="LEVELS",
         ),
     ] = 8.0,
+    output: Output = None,
+    report: Report = None,
+    keep_metadata: KeepMetadata = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    faces: Faces = "all",
+    min_face: MinFace = None,
+    detector: Annotated[
+        str,
+        typer.Option(
+            help="What finds faces: hog, or yunet (fetched; extra onnx).",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.DETECTORS),
+            rich_help_panel=WHOM,
+        ),
+    ] = "hog",
     spare: Annotated[
         bool,
         typer.Option(
-            help="Give faces that are hidden with three quarters of --epsilon no more than that."
+            help="Give faces that are hidden with three quarters of --epsilon no more than that.",
+            rich_help_panel=_CHANGE,
         ),
     ] = True,
-    perceptual: Perceptual = True,
+    perceptual: Annotated[
+        bool,
+        typer.Option(
+            help="Change smooth areas less, where the eye sees it most.", rich_help_panel=_CHANGE
+        ),
+    ] = True,
     warp: Annotated[
         float | None,
         typer.Option(
             help="How far features may be shifted, in percent of the distance between the eyes.",
             show_default="2; 0 with --no-perceptual",
+            metavar="PERCENT",
+            rich_help_panel=_CHANGE,
         ),
     ] = None,
+    gamma: Annotated[
+        float,
+        typer.Option(
+            help="Weight of the naturalness term (MMD), 0 or more.",
+            metavar="WEIGHT",
+            rich_help_panel=_CHANGE,
+        ),
+    ] = 0.0,
     goal: Annotated[
-        str | None, typer.Option(help="dodge (default) or impersonate (default with --target).")
+        str | None,
+        typer.Option(
+            help="dodge: not to be recognised; impersonate: to be taken for somebody.",
+            show_default="dodge; impersonate with --target",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.GOALS),
+            rich_help_panel=_TARGETS,
+        ),
     ] = None,
     target: Annotated[
         list[Path] | None,
-        typer.Option(help="Photo of a person to be taken for; repeat for several."),
+        typer.Option(
+            help="Photo of a person to be taken for; repeat for several. "
+            "Without it, one of ten people who do not exist.",
+            metavar="PHOTO",
+            rich_help_panel=_TARGETS,
+        ),
     ] = None,
-    target_search: Annotated[str, typer.Option(help="embedding or exact.")] = "embedding",
-    gain: Annotated[str, typer.Option(help="Gain over targets: max, sum, min, centre.")] = "max",
-    gamma: Annotated[float, typer.Option(help="Weight of the naturalness term (MMD).")] = 0.0,
+    target_search: Annotated[
+        str,
+        typer.Option(
+            help="How the nearest target is chosen: embedding, or exact, which takes longer.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.SEARCHES),
+            rich_help_panel=_TARGETS,
+        ),
+    ] = "embedding",
+    gain: Annotated[
+        str,
+        typer.Option(
+            help="Gain over targets: max, sum, min or centre.",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.GAINS),
+            rich_help_panel=_TARGETS,
+        ),
+    ] = "max",
     style: Annotated[
         str,
         typer.Option(
-            help="Makeup of the method dfpp: bare, berry, contour, cool, coral, rose, smoky, "
-            "stubble, tan, or a .toml file."
+            help="bare, berry, contour, cool, coral, rose, smoky, stubble, tan, or a .toml file.",
+            metavar="NAME",
+            autocompletion=complete.named("style"),
+            rich_help_panel=_MAKEUP,
         ),
     ] = "rose",
     reference: Annotated[
-        Path | None, typer.Option(help="A photo whose makeup the method dfpp takes instead.")
+        Path | None,
+        typer.Option(
+            help="A photo whose makeup is taken instead.",
+            metavar="PHOTO",
+            rich_help_panel=_MAKEUP,
+        ),
     ] = None,
     strength: Annotated[
-        float, typer.Option(help="How much of the makeup, 0 (none) to 2 (twice as much).")
+        float,
+        typer.Option(
+            help="How much of the makeup, 0 (none) to 2 (twice as much).",
+            metavar="TIMES",
+            rich_help_panel=_MAKEUP,
+        ),
     ] = 1.0,
     key: Annotated[
         Path | None,
-        typer.Option(help="Key file of the method dpg (bauta watermark keygen makes one)."),
+        typer.Option(
+            help="Key file (bauta watermark keygen makes one).",
+            metavar="FILE",
+            rich_help_panel=_MARK,
+        ),
     ] = None,
     identifier: Annotated[
         str | None,
-        typer.Option("--id", help="What a trace tells you again, such as me/2026-11; for dpg."),
+        typer.Option(
+            "--id",
+            help="What a trace tells you again, such as me/2026-11.",
+            metavar="TEXT",
+            rich_help_panel=_MARK,
+        ),
     ] = None,
     refine: Annotated[
-        bool, typer.Option(help="Hide faces by gradient steps too, besides marking them; for dpg.")
+        bool,
+        typer.Option(
+            help="Hide faces by gradient steps too, besides marking them.", rich_help_panel=_MARK
+        ),
     ] = True,
-    passphrase: Passphrase = False,
-    faces: Faces = "all",
+    passphrase: Annotated[
+        bool,
+        typer.Option(
+            "--passphrase",
+            help="Ask for the passphrase that seals the key.",
+            rich_help_panel=_MARK,
+        ),
+    ] = False,
     surrogate: Surrogates = None,
-    judge: Annotated[
-        list[str] | None, typer.Option(help="Recognizer that scores the result; repeatable.")
-    ] = None,
     held_out: Annotated[
         list[str] | None,
-        typer.Option(help="Stop a face early once this recognizer has lost it; repeatable."),
+        typer.Option(
+            help="Stop a face early once this recognizer has lost it; repeatable.",
+            metavar="NAME",
+            autocompletion=complete.recognizers,
+            rich_help_panel=JUDGES,
+        ),
     ] = None,
-    detector: Annotated[str, typer.Option(help="hog or yunet.")] = "hog",
-    min_face: MinFace = None,
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
-    device: Device = "cpu",
-    keep_metadata: KeepMetadata = False,
-    overwrite: Overwrite = False,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Recognizer that scores the result, instead of all that can; repeatable.",
+            metavar="NAME",
+            autocompletion=complete.recognizers,
+            rich_help_panel=JUDGES,
+        ),
+    ] = None,
     other: Annotated[
         list[Path] | None,
-        typer.Option(help="Another photo of the same people to score against; repeatable."),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Write a report: FILE.html, FILE.json, or FILE for both."),
+        typer.Option(
+            help="Another photo of the same people to score against; repeatable.",
+            metavar="PHOTO",
+            rich_help_panel=JUDGES,
+        ),
     ] = None,
     jobs: Annotated[
-        int, typer.Option(help="Files at a time; 0: as cores and memory allow. For a folder.")
+        int,
+        typer.Option(
+            help="Files at a time; 0: as cores and memory allow.",
+            metavar="NUMBER",
+            rich_help_panel=_FOLDER,
+        ),
     ] = 0,
     engine: Annotated[
-        str, typer.Option(help="local, or ray for a cluster of machines. For a folder.")
+        str,
+        typer.Option(
+            help="local, or ray for a cluster of machines (extra ray).",
+            metavar="NAME",
+            autocompletion=complete.words("local", "ray"),
+            rich_help_panel=_FOLDER,
+        ),
     ] = "local",
     address: Annotated[
         str | None,
-        typer.Option(help="Of a running Ray cluster, such as auto; starts one here without."),
+        typer.Option(
+            help="Of a running Ray cluster, such as auto; without it, one starts here.",
+            metavar="ADDRESS",
+            rich_help_panel=_FOLDER,
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done with a folder.")
+        bool,
+        typer.Option("--dry-run", help="Only say what would be done.", rich_help_panel=_FOLDER),
     ] = False,
-    json: Json = False,
+    device: Device = "cpu",
+    seed: Annotated[
+        int,
+        typer.Option(help="Seed of all randomness.", metavar="NUMBER", rich_help_panel=MACHINE),
+    ] = 0,
 ) -> None:
     """Protect the faces of photos and videos from face recognition; people see them as before.
 
     Originals are never changed. Location, serial numbers, thumbnails and maker notes are removed
-    unless you say --keep-metadata. Exit codes: 0 done, 1 a photo failed,
-    2 bad usage.
+    unless you say --keep-metadata. What was written is read back and scored by recognizers that
+    took no part.
 
     A folder with -o keeps its tree. What has been done is kept there in .bauta, so that the same
     command goes on after a stop of any kind, and later does only what is new or was changed.

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.progress import TaskID
 from rich.table import Table
 
-from bauta.cli import card, evaluate, own, train
+from bauta.cli import card, complete, evaluate, own, train
+from bauta.cli.manual import manual
 from bauta.cli.options import Json
 from bauta.cli.output import complain, err, out, print_json, progress_bar, usage_errors
 from bauta.weights.table import WeightRecord
@@ -24,7 +25,17 @@ app = typer.Typer(
 _MISSING = {"user": "[red]altered[/]", "hand": "[dim]by hand[/]"}
 
 
-@app.command("list", epilog="Example: bauta recognizers list --json")
+@app.command(
+    "list",
+    epilog=manual(
+        """
+        bauta recognizers list
+        bauta recognizers list --json
+        """,
+        files="weights",
+        environment="weights",
+    ),
+)
 def list_command(json: Json = False) -> None:
     """List all weight files, their licences, and whether they are on this machine."""
     rows = _all_records()
@@ -64,24 +75,36 @@ def _all_records() -> list[tuple[WeightRecord, bool]]:
     return [(row, here(row)) for row in rows]
 
 
-app.command("show", epilog=card.EXAMPLES)(card.show_command)
+app.command("show", epilog=card.MANUAL)(card.show_command)
 
 
 @app.command(
     "fetch",
-    epilog="""
-Examples:
-
-  bauta recognizers fetch mobilefacenet-ms1m
-
-  bauta recognizers fetch mobilefacenet-ms1m --from usb-stick/
-""",
+    epilog=manual(
+        """
+        bauta recognizers fetch mobilefacenet-ms1m
+        bauta recognizers fetch mobilefacenet-ms1m --from usb-stick/
+        """,
+        files="weights",
+        environment="weights",
+    ),
 )
 def fetch_command(
-    names: Annotated[list[str], typer.Argument(help="Names out of `bauta recognizers list`.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names out of `bauta recognizers list`.",
+            metavar="NAME",
+            autocompletion=complete.fetched,
+        ),
+    ],
     from_dir: Annotated[
         Path | None,
-        typer.Option("--from", help="Take the files from this folder, or this very file, offline."),
+        typer.Option(
+            "--from",
+            help="Take the files from this folder, or this very file, offline.",
+            metavar="PATH",
+        ),
     ] = None,
     accept_noncommercial: Annotated[
         bool, typer.Option(help="Accept licences that forbid commercial use.")
@@ -112,8 +135,8 @@ def fetch_command(
             out.print(f"{name}: {escape(str(path))}")
 
 
-app.command("add", epilog=own.ADD_EXAMPLES)(own.add_command)
-app.command("remove", epilog=own.REMOVE_EXAMPLES)(own.remove_command)
-app.command("evaluate", epilog=evaluate.EVALUATE_EXAMPLES)(evaluate.evaluate_command)
-app.command("diversity", epilog=evaluate.DIVERSITY_EXAMPLES)(evaluate.diversity_command)
-app.command("train", epilog=train.EXAMPLES)(train.train_command)
+app.command("add", epilog=own.ADD_MANUAL)(own.add_command)
+app.command("remove", epilog=own.REMOVE_MANUAL)(own.remove_command)
+app.command("evaluate", epilog=evaluate.EVALUATE_MANUAL)(evaluate.evaluate_command)
+app.command("diversity", epilog=evaluate.DIVERSITY_MANUAL)(evaluate.diversity_command)
+app.command("train", epilog=train.MANUAL)(train.train_command)

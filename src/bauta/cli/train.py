@@ -12,37 +12,55 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from bauta.cli.options import Minutes, Seed, TrainingFolder
+from bauta.cli import complete
+from bauta.cli.manual import manual
+from bauta.cli.options import OUTPUT, Device, Devices, Minutes, Precision, Seed, TrainingFolder
 from bauta.cli.output import Tell, out, progress_bar, usage_errors
 
-EXAMPLES = """
-Examples:
-
-  bauta recognizers train tight-ir --data lfw --chips utkface.zip
-
-  bauta recognizers train tight-ir --data lfw --minutes 60     (the next call goes on from there)
-
-  bauta recognizers train mine.toml --data my-people --device cuda --precision bf16-mixed
-"""
+MANUAL = manual(
+    """
+    bauta recognizers train tight-ir --data lfw --chips utkface.zip
+    bauta recognizers train tight-ir --data lfw --minutes 60    goes on later
+    bauta recognizers train mine.toml --data my-people --device cuda
+    """,
+    files="cache weights",
+)
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")],
-    data: Annotated[Path, typer.Option(help="Folder with one folder of photos per person.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe of Bauta's, or a .toml file.",
+            metavar="RECIPE",
+            autocompletion=complete.named("recipe"),
+        ),
+    ],
+    data: Annotated[
+        Path, typer.Option(help="Folder with one folder of photos per person.", metavar="FOLDER")
+    ],
     chips: Annotated[
         Path | None,
-        typer.Option(help="Folder or zip of unlabelled faces, for distillation and attributes."),
+        typer.Option(
+            help="Folder or zip of unlabelled faces, for distillation and attributes.",
+            metavar="PATH",
+        ),
     ] = None,
     output: TrainingFolder = Path("training"),
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Instead of the recipe's.", metavar="NUMBER")
+    ] = None,
     seed: Seed = None,
     minutes: Minutes = math.inf,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    devices: Annotated[int, typer.Option(help="How many devices.")] = 1,
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed or 16-mixed.")] = "32-true",
-    licence: Annotated[str, typer.Option(help="Licence of the result.")] = "the maker's own",
+    device: Device = "cpu",
+    devices: Devices = 1,
+    precision: Precision = "32-true",
+    licence: Annotated[
+        str, typer.Option(help="Licence of the result.", metavar="TEXT", rich_help_panel=OUTPUT)
+    ] = "the maker's own",
     commercial_use: Annotated[
-        bool, typer.Option(help="Whether licence and data allow commercial use.")
+        bool,
+        typer.Option(help="Whether licence and data allow commercial use.", rich_help_panel=OUTPUT),
     ] = False,
 ) -> None:
     """Train a recognizer by a recipe: resumable, with a log and curves.

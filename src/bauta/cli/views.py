@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from bauta.cli import complete
+from bauta.cli.manual import manual
 from bauta.cli.output import Tell, err, out, progress_bar, usage_errors
 from bauta.errors import NoFaceError
 
@@ -19,20 +21,29 @@ app = typer.Typer(
 
 @app.command(
     "sheet",
-    epilog="""
-Examples:
-
-  bauta views sheet me.jpg -o views.jpg
-""",
+    epilog=manual(
+        """
+        bauta views sheet me.jpg -o views.jpg
+        """,
+    ),
 )
 def sheet_command(
-    photo: Annotated[Path, typer.Argument(help="The photo; its largest face is taken.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The picture to write.")],
+    photo: Annotated[
+        Path, typer.Argument(help="The photo; its largest face is taken.", metavar="PHOTO")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The picture to write.", metavar="FILE")
+    ],
     engine: Annotated[
-        str, typer.Option(help="embedded, or arc2face (docs/views.md).")
+        str,
+        typer.Option(
+            help="embedded, or arc2face (docs/views.md).",
+            metavar="NAME",
+            autocompletion=complete.words(*complete.VIEW_ENGINES),
+        ),
     ] = "embedded",
-    count: Annotated[int, typer.Option(help="How many views.")] = 8,
-    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
+    count: Annotated[int, typer.Option(help="How many views.", metavar="NUMBER")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.", metavar="NUMBER")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output.")] = False,
 ) -> None:
     """Show the views that are made of a photo."""
@@ -56,14 +67,17 @@ def sheet_command(
 
 @app.command(
     "import",
-    epilog="""
-Examples:
-
-  bauta views import brought/ --accept-licences
-""",
+    epilog=manual(
+        """
+        bauta views import brought/ --accept-licences
+        """,
+        files="weights",
+    ),
 )
 def import_command(
-    folder: Annotated[Path, typer.Argument(help="Folder of the files that docs/views.md names.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the files that docs/views.md names.", metavar="FOLDER")
+    ],
     accept_licences: Annotated[
         bool, typer.Option("--accept-licences", help="Accept the licences of these files.")
     ] = False,

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from bauta.cli import complete
 from bauta.cli.clips import mark_clip, print_marked, trace_clip
 from bauta.cli.jobs import run_jobs
+from bauta.cli.manual import manual
 from bauta.cli.options import (
     Device,
     Faces,
@@ -44,21 +46,24 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_Key = Annotated[Path, typer.Option("--key", help="The key file.")]
+_Key = Annotated[Path, typer.Option("--key", help="The key file.", metavar="FILE")]
 
 
 @app.command(
     "keygen",
-    epilog="""
-Examples:
-
-  bauta watermark keygen -o my.key
-
-  bauta watermark keygen -o my.key --passphrase
-""",
+    epilog=manual(
+        """
+        bauta watermark keygen -o my.key
+        bauta watermark keygen -o my.key --passphrase
+        """,
+        files="register",
+        environment="passphrase",
+    ),
 )
 def keygen_command(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The key file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The key file to write.", metavar="FILE")
+    ],
     passphrase: Passphrase = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -79,28 +84,32 @@ def keygen_command(
 
 @app.command(
     "embed",
-    epilog="""
-Examples:
-
-  bauta watermark embed me.jpg --key my.key --id me/2026-11      writes me-marked.jpg
-
-  bauta watermark embed album/ -o for-anna/ --key my.key --id "given to Anna"
-
-  bauta watermark embed party.mp4 --key my.key --id party
-
-  bauta protect me.jpg --method dpg --key my.key --id me/2026-11      marks, and hides you
-""",
+    epilog=manual(
+        """
+        bauta watermark embed me.jpg --key my.key --id me/2026-11
+        bauta watermark embed album/ -o for-anna/ --key my.key --id "given to Anna"
+        bauta watermark embed party.mp4 --key my.key --id party
+        bauta protect me.jpg --method dpg --key my.key --id me/2026-11
+        """,
+        exits="0 done, 1 a photo failed, 2 bad usage.",
+        files="register",
+        environment="passphrase",
+    ),
 )
 def embed_command(
     paths: Media,
     key: _Key,
     identifier: Annotated[
-        str, typer.Option("--id", help="What a trace tells you again, such as me/2026-11.")
+        str,
+        typer.Option(
+            "--id", help="What a trace tells you again, such as me/2026-11.", metavar="TEXT"
+        ),
     ],
     output: Output = None,
     faces: Faces = "all",
     epsilon: Annotated[
-        float, typer.Option(help="How much change you accept, in grey levels of 255.")
+        float,
+        typer.Option(help="How much change you accept, in grey levels of 255.", metavar="LEVELS"),
     ] = 8.0,
     min_face: MinFace = None,
     device: Device = "cpu",
@@ -113,8 +122,7 @@ def embed_command(
 
     Whoever finds the photo sees no mark, and cannot read one; you find out with bauta watermark
     trace which of yours it is. What is written is read back. Location, serial numbers, thumbnails
-    and maker notes are removed unless you say --keep-metadata. Exit codes: 0 done, 1 a photo
-    failed, 2 bad usage.
+    and maker notes are removed unless you say --keep-metadata.
     """
     from bauta.media.video import is_video
     from bauta.watermarking import MARKED, Marked, embed
@@ -141,20 +149,29 @@ def embed_command(
 
 @app.command(
     "trace",
-    epilog="""
-Examples:
-
-  bauta watermark trace from-the-web.jpg --key my.key
-
-  bauta watermark trace downloads/ --key my.key --key work.key --json
-""",
+    epilog=manual(
+        """
+        bauta watermark trace from-the-web.jpg --key my.key
+        bauta watermark trace downloads/ --key my.key --key work.key --json
+        """,
+        exits="0 done, whatever was found; 1 a photo could not be read, 2 bad usage.",
+        files="register",
+        environment="passphrase",
+    ),
 )
 def trace_command(
     paths: Media,
-    key: Annotated[list[Path], typer.Option("--key", help="A key file; repeat for several.")],
+    key: Annotated[
+        list[Path],
+        typer.Option("--key", help="A key file; repeat for several.", metavar="FILE"),
+    ],
     identifier: Annotated[
         list[str] | None,
-        typer.Option("--id", help="Try this one too, if the register was lost; repeatable."),
+        typer.Option(
+            "--id",
+            help="Try this one too, if the register was lost; repeatable.",
+            metavar="TEXT",
+        ),
     ] = None,
     min_face: MinFace = None,
     device: Device = "cpu",
@@ -165,7 +182,6 @@ def trace_command(
 
     Answers: yours, with the probability that chance says the same (below 1e-9); not yours: the
     face carries a mark of another key; unreadable: it carries none, or what is left cannot be read.
-    Exit codes: 0 done, 1 a photo could not be read, 2 bad usage.
     """
     from bauta.media.video import is_video
     from bauta.watermarking import trace
@@ -190,19 +206,27 @@ def trace_command(
 
 @app.command(
     "train",
-    epilog="""
-Examples:
-
-  bauta watermark train dpg --data lfw
-
-  bauta watermark train dpg --data lfw --minutes 60     (the next call goes on from there)
-
-  bauta watermark train mine.toml --data my-people --device cuda
-""",
+    epilog=manual(
+        """
+        bauta watermark train dpg --data lfw
+        bauta watermark train dpg --data lfw --minutes 60
+        bauta watermark train mine.toml --data my-people --device cuda
+        """,
+        files="cache weights",
+    ),
 )
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="A recipe of Bauta's, or a .toml file.")],
-    data: Annotated[Path, typer.Option(help="Folder with one folder of photos per person.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            help="A recipe of Bauta's, or a .toml file.",
+            metavar="RECIPE",
+            autocompletion=complete.named("watermark"),
+        ),
+    ],
+    data: Annotated[
+        Path, typer.Option(help="Folder with one folder of photos per person.", metavar="FOLDER")
+    ],
     output: TrainingFolder = Path("training"),
     seed: Seed = None,
     minutes: Minutes = math.inf,

@@ -20,9 +20,10 @@ from bauta.errors import UsageError, WeightsError
 from bauta.faces.face import TEMPLATES
 from bauta.faces.geometry import apply
 from bauta.recognizers.base import Crop, Judge, Recognizer
+from bauta.recognizers.names import WEIGHTS_OF
 from bauta.recognizers.own import OWN, plain
 from bauta.recognizers.thresholds import Threshold, thresholds_of
-from bauta.recognizers.zoo import WEIGHTS_OF, get_recognizer, recognizers
+from bauta.recognizers.zoo import get_recognizer, recognizers
 from bauta.weights.records import locate_record, record, records
 from bauta.weights.table import WeightRecord
 

@@ -7,22 +7,19 @@ only with a definition, and only while it hashes to what that says.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bauta.errors import UsageError, WeightsError
+from bauta.recognizers.names import LONGEST_NAME, NAME, own_paths
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
-from bauta.weights.records import OWN_FOLDER, locate_record, records, user_folders
+from bauta.weights.records import locate_record, records
 from bauta.weights.table import WeightRecord
 
 #: Version of the definitions' form.
 _FORMAT = 1
-#: Lower case, so that names differ on every file system; no separators, so that none leads away.
-_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,24 +117,15 @@ def check_name(name: str) -> None:
         UsageError: it cannot.
 
     """
-    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+    if len(name) > LONGEST_NAME or not NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be a name: use up to {_LONGEST_NAME} small letters and digits, "
+            f"{name!r} cannot be a name: use up to {LONGEST_NAME} small letters and digits, "
             "with single dots, dashes or underscores between them"
         )
 
 
 class OwnRecognizers(Mapping[str, OwnRecognizer]):
     """All definitions on this machine, read anew at every look."""
-
-    def _paths(self) -> dict[str, Path]:
-        """Definition files by name, the first one of a name."""
-        found: dict[str, Path] = {}
-        for folder in user_folders():
-            for path in sorted((folder / OWN_FOLDER).glob("*.json")):
-                if len(path.stem) <= _LONGEST_NAME and _NAME.fullmatch(path.stem):
-                    found.setdefault(path.stem, path)
-        return found
 
     def __getitem__(self, name: str) -> OwnRecognizer:
         """Read a definition.
@@ -147,7 +135,7 @@ class OwnRecognizers(Mapping[str, OwnRecognizer]):
             WeightsError: it is damaged.
 
         """
-        path = self._paths()[name]
+        path = own_paths()[name]
         try:
             own = OwnRecognizer.from_json(path.read_text("utf-8"))
             if own.name != name:
@@ -161,19 +149,19 @@ class OwnRecognizers(Mapping[str, OwnRecognizer]):
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a definition of this name, damaged or not."""
-        return name in self._paths()
+        return name in own_paths()
 
     def __iter__(self) -> Iterator[str]:
         """Names, sorted."""
-        return iter(sorted(self._paths()))
+        return iter(sorted(own_paths()))
 
     def __len__(self) -> int:
         """Count of names."""
-        return len(self._paths())
+        return len(own_paths())
 
     def path(self, name: str) -> Path:
         """Path of a definition, which must exist."""
-        return self._paths()[name]
+        return own_paths()[name]
 
 
 #: The definitions on this machine.

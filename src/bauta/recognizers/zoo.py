@@ -16,6 +16,7 @@ from bauta.faces.face import Face
 from bauta.faces.landmarks import find_landmarks
 from bauta.recognizers.base import Judge, Recognizer
 from bauta.recognizers.crops import arcface_crop, dlib_crop
+from bauta.recognizers.names import GROUP, WEIGHTS_OF
 from bauta.recognizers.networks.dlib_resnet import DlibResNet
 from bauta.recognizers.networks.mobilefacenet import MobileFaceNet
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
@@ -27,9 +28,7 @@ from bauta.weights.records import locate, locate_record, records, shipped_names
 from bauta.weights.table import WeightRecord
 
 #: Name to a function that builds the recognizer; each takes no arguments.
-recognizers: Registry[Callable[[], Judge]] = Registry(
-    "recognizer", more=OWN, group="bauta.recognizers"
-)
+recognizers: Registry[Callable[[], Judge]] = Registry("recognizer", more=OWN, group=GROUP)
 #: Default surrogates by preset, as chosen in docs/results/teams.md.
 _TEAMS = {
     "fast": ("loose-dlib", "tight-dlib"),
@@ -41,8 +40,6 @@ _TEAMS = {
 _HELD_OUT = {"fast": "tight-ms1m", "balanced": "tight-dlib", "strong": "tight-dlib"}
 #: Comes along to judge: its teacher taught no surrogate, so it is independent of all teams.
 BUILT_IN_JUDGE = "tight-judge"
-#: Name of the weight record that each recognizer needs.
-WEIGHTS_OF = {"dlib": "dlib-resnet", "dlib-native": "dlib-resnet"}
 
 
 @recognizers.register("dlib")
