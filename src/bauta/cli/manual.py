@@ -82,7 +82,7 @@ class Group(TyperGroup):
 def _quiet(params: list[Any]) -> list[Any]:
     for param in params:
         if isinstance(param, TyperArgument):
-            param.display_type_rich = _nothing
+            param.display_type_rich = _nothing  # type: ignore[method-assign]  # for this one alone
         elif param.is_flag:
             param.metavar = ""
     return params
