@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import wait
 from typing import Literal, Protocol
 
+from bauta.albums.warm import Warm, was_killed
 from bauta.albums.work import OUT_OF_MEMORY, Outcome, ShareProgress, Task, work
 from bauta.cores import usable_cores
 from bauta.errors import EngineError
@@ -24,8 +21,6 @@ Do = Callable[[Task, ShareProgress | None], Outcome]
 WORKER_BYTES = 2_500_000_000
 #: A file whose worker died is tried so often in all.
 TRIES = 2
-_LEAST_SHARE = 0.02
-_GRACE = 10.0
 
 
 @dataclass(frozen=True)
@@ -98,22 +93,21 @@ class LocalEngine:
                     if not worker.task and waiting:
                         yield from worker.give(waiting.popleft())
                 while waiting and len(workers) < self.jobs:
-                    workers.append(_Worker.start(self.threads, self.do))
+                    workers.append(_Worker(Warm(self.do, self.threads)))
                     yield from workers[-1].give(waiting.popleft())
-                ready = wait(
-                    [w.connection for w in workers] + [w.process.sentinel for w in workers]
-                )
+                pipes = [worker.warm.connection for worker in workers]
+                ready = wait(pipes + [worker.warm.process.sentinel for worker in workers])
                 for worker in [*workers]:
-                    if worker.connection in ready:
+                    if worker.warm.connection in ready:
                         yield from worker.listen()
-                    elif worker.process.sentinel in ready:
+                    elif worker.warm.process.sentinel in ready:
                         worker.dead = True
                     if worker.dead:
                         workers.remove(worker)
                         yield from self._bury(worker, waiting)
         finally:
             for worker in workers:
-                worker.stop()
+                worker.warm.stop()
 
     def _bury(self, worker: _Worker, waiting: deque[Task]) -> Iterator[Event]:
         """Whoever died with a task in hand leaves it to another, or has lost it.
@@ -122,13 +116,11 @@ class LocalEngine:
             EngineError: it had never been ready to work.
 
         """
-        # Its pipe breaks before it is gone; killed now, it would not tell what it died of.
-        worker.process.join(_GRACE)
-        worker.stop()
-        if not worker.ready:
+        code = worker.warm.bury()
+        if not worker.warm.ready:
             raise EngineError(
-                f"a worker process could not be started (code {worker.process.exitcode}): what it "
-                "said is above; if memory is short, use --jobs 1"
+                f"a worker process could not be started (code {code}): what it said is above; "
+                "if memory is short, use --jobs 1"
             )
         task = worker.task
         if not task:
@@ -137,8 +129,7 @@ class LocalEngine:
         if self._deaths[task.name] < TRIES:
             waiting.append(task)
             return
-        code = worker.process.exitcode
-        killed = code == -signal.SIGKILL if hasattr(signal, "SIGKILL") else False
+        killed = was_killed(code)
         error = OUT_OF_MEMORY if killed else f"the process died twice over it (code {code})"
         yield Event("end", task, outcome=Outcome(status="failed", error=error))
 
@@ -147,36 +138,21 @@ class LocalEngine:
 class _Worker:
     """A process, and what it has in hand."""
 
-    process: BaseProcess
-    connection: Connection
+    warm: Warm[Task, Outcome]
     task: Task | None = None
-    ready: bool = False
     dead: bool = False
-
-    @classmethod
-    def start(cls, threads: int, do: Do) -> _Worker:
-        # A forked worker would inherit locks of dlib and OpenMP threads, and can wait for ever.
-        context = multiprocessing.get_context("spawn")
-        mine, its = context.Pipe()
-        process = context.Process(target=_serve, args=(its, threads, do), daemon=True)
-        process.start()
-        its.close()
-        return cls(process, mine)
 
     def give(self, task: Task) -> Iterator[Event]:
         yield Event("begin", task)
         self.task = task
-        # If it died meanwhile, that is noticed when it is listened to.
-        with contextlib.suppress(ConnectionError):
-            self.connection.send(task)
+        self.warm.send(task)
 
     def listen(self) -> Iterator[Event]:
         try:
-            said: float | Outcome | None = self.connection.recv()
-        except (EOFError, ConnectionError):
+            said = self.warm.hear()
+        except EOFError:
             self.dead = True
             return
-        self.ready = True
         task = self.task
         if task is None or said is None:
             return
@@ -185,32 +161,3 @@ class _Worker:
             yield Event("end", task, 1.0, said)
         else:
             yield Event("share", task, said)
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
-
-
-def _serve(connection: Connection, threads: int, do: Do) -> None:
-    """Work on what comes, until nothing does."""
-    # Ctrl-C goes to all; the parent stops its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import torch
-
-    torch.set_num_threads(threads)
-    connection.send(None)
-    last = 0.0
-
-    def tell(share: float) -> None:
-        nonlocal last
-        if not 0 <= share - last < _LEAST_SHARE:
-            last = share
-            connection.send(share)
-
-    # Its parent was killed: there is nobody to tell, and nothing more to do.
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            task: Task = connection.recv()
-            last = 0.0
-            connection.send(do(task, tell))

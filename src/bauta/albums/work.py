@@ -11,7 +11,7 @@ from typing import Any, Literal
 from bauta.clips import protect_video
 from bauta.errors import BautaError, NoFaceError
 from bauta.media.atomic import writing
-from bauta.protection import protect
+from bauta.protection import StageProgress, protect
 from bauta.settings import Settings
 
 #: Told the share done, 0 to 1.
@@ -96,14 +96,19 @@ def _protected(task: Task, tell: ShareProgress) -> Any:
             task.source, task.target, settings=task.settings, overwrite=task.overwrite,
             progress=lambda stage, done, total: tell(_share_of_clip(stage, done, total)),
         )  # fmt: skip
+    return protect(
+        task.source, task.target, settings=task.settings, overwrite=task.overwrite,
+        progress=share_of_photo(tell),
+    )  # fmt: skip
+
+
+def share_of_photo(tell: ShareProgress) -> StageProgress:
+    """Tell of a photo's stages as of one share."""
     begins, total = {}, 0.0
     for stage, share in _STAGES.items():
         begins[stage] = total
         total += share
-    return protect(
-        task.source, task.target, settings=task.settings, overwrite=task.overwrite,
-        progress=lambda stage, share: tell(begins[stage] + _STAGES[stage] * share),
-    )  # fmt: skip
+    return lambda stage, share: tell(begins[stage] + _STAGES[stage] * share)
 
 
 def _share_of_clip(stage: str, done: int, total: int) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bauta.cli import bench, mask, private, protect, recognizers, verify, views, watermark
+from bauta.cli import bench, mask, private, protect, recognizers, serve, verify, views, watermark
 from bauta.cli.manual import manual, tidy
 
 _MEASURING = "Measuring and training"
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.command("protect", epilog=protect.MANUAL)(protect.protect_command)
 app.command("verify", epilog=verify.MANUAL)(verify.verify_command)
+app.command("serve", epilog=serve.MANUAL)(serve.serve_command)
 app.add_typer(mask.app, name="mask")
 app.add_typer(watermark.app, name="watermark")
 app.add_typer(private.app, name="private", rich_help_panel=_MEASURING)

@@ -18,11 +18,13 @@ FILES = {
     "cache": "~/.local/share/bauta/cache (XDG_DATA_HOME): faces and embeddings, may be deleted",
     "album": "OUT/.bauta: what was done with a folder, so that it is gone on with",
     "register": "KEY.ids beside a watermark key: the identifiers given out, sealed",
+    "page": "a folder in the system's temporary one (TMPDIR), for you alone: wiped at the end",
     "record": "PHOTO.original beside a photo: the sealed original that --lossless keeps",
 }
 ENVIRONMENT = {
     "weights": "BAUTA_WEIGHTS: folders to look for weights in first, with : between them",
     "plugins": "BAUTA_PLUGINS: Python files with methods and recognizers, with : between them",
+    "page": "BROWSER: what opens the page; TMPDIR: where its photos lie for a while",
     "passphrase": "BAUTA_PASSPHRASE: a key's passphrase, where nobody can be asked",
 }
 

@@ -48,6 +48,14 @@ def read(data: bytes, max_pixels: int, name: str) -> HeicSource:
     return HeicSource(raster=raster, file=file, upright=True, extras=extras)
 
 
+def profile_of(data: bytes) -> bytes | None:
+    """ICC profile of the primary picture, which is not decoded."""
+    import pi_heif
+
+    container = pi_heif.open_heif(io.BytesIO(data))
+    return _icc(container[container.primary_index].info) or None
+
+
 def _check_items(data: bytes) -> None:
     """Refuse item types that are no text: pi_heif 1.4 brings the whole process down on them."""
     table = data.find(b"iinf")
