@@ -28,7 +28,9 @@ def read_named(kind: str, name: str | Path) -> dict[str, Any]:
     except OSError as error:
         known = ", ".join(names_of(kind))
         raise UsageError(f"no {kind} {name}: use {known}, or a .toml file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise UsageError(f"{name} is not a {kind}: brackets are nested too deeply") from None
+    except ValueError as error:  # numbers of thousands of digits among them
         raise UsageError(f"{name} is not a {kind}: {error}") from error
 
 

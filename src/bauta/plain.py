@@ -56,6 +56,8 @@ def build(kind: type[T], values: Mapping[str, Any], *, boundless: Collection[str
         TypeError: a key is unknown or missing, or a value of another type than the class says.
 
     """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"a table is missing, got {values!r:.60}")
     hints = _hints(kind)  # type: ignore[arg-type]  # classes are hashable
     unknown = sorted(set(values) - set(hints))
     if unknown:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +13,7 @@ import numpy as np
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.faces.index import index_faces
+from bauta.plain import table_of
 
 #: Parts of the identification protocol whose photos are protected, as their files are named.
 PROBES, SECONDS, POSTS = "", "second", "post"
@@ -125,11 +125,10 @@ def load_split(name: str) -> dict[str, Any]:
     """
     folder = resources.files("bauta").joinpath("data/splits")
     try:
-        split: dict[str, Any] = json.loads(folder.joinpath(f"{name}.json").read_text("utf-8"))
-    except OSError as error:
+        return table_of(folder.joinpath(f"{name}.json").read_bytes())
+    except (OSError, ValueError) as error:
         known = ", ".join(sorted(f.name.removesuffix(".json") for f in folder.iterdir()))
-        raise UsageError(f"no split {name}: use {known}") from error
-    return split
+        raise UsageError(f"no split {name} ({error}): use {known}") from error
 
 
 def identification(

@@ -18,6 +18,7 @@ from bauta.methods.baselines.obscuring import obscurers
 from bauta.methods.personal import personal_methods
 from bauta.methods.registry import methods
 from bauta.named import names_of, read_named
+from bauta.plain import build
 from bauta.settings import Settings
 
 #: Scenarios of docs/bench.md, and what each needs protected.
@@ -74,7 +75,7 @@ class Entry:
         if self.options.get("spare") and self.surrogates:
             raise UsageError(f"method {self.name}: spare goes with the default surrogates")
         if self.name in methods.names():
-            Settings(method=self.name, **self.options)
+            build(Settings, {"method": self.name, **self.options})
 
     @property
     def personal(self) -> bool:
@@ -244,7 +245,7 @@ def parse_plan(data: Mapping[str, Any], where: str) -> Plan:
         values["methods"] = tuple(_entries(values.get("methods", [])))
         for key in ("epsilon", "surrogates", "judges", "scenarios", "adversaries"):
             values[key] = tuple(values.get(key, getattr(Plan, key)))
-        return Plan(**values)
+        return build(Plan, values)
     except (TypeError, UsageError) as error:
         raise UsageError(f"{where}: {error}") from error
 
@@ -260,7 +261,7 @@ def _entries(items: Sequence[str | Mapping[str, Any]]) -> list[Entry]:
             team = item.get("surrogates", [])
             if not isinstance(team, list | tuple):
                 raise UsageError(f"surrogates of {item['name']} must be a list")
-            out.append(Entry(**own, surrogates=tuple(team), options=options))
+            out.append(build(Entry, {**own, "surrogates": tuple(team), "options": options}))
             continue
         names = fnmatch.filter(method_names(), item) if set(item) & set("*?") else [item]
         if not names:

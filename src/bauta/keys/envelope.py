@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from bauta.errors import KeyFileError, UsageError
+from bauta.plain import table_of
 
 #: Most bytes of data that an envelope holds (256 MiB); a mask is some megabytes.
 MAX_DATA = 1 << 28
@@ -174,11 +175,10 @@ def _start(sealed: bytes, what: str) -> int:
 
 def _header(text: bytes, what: str) -> dict[str, Any]:
     try:
-        header: dict[str, Any] = dict(json.loads(text))
+        header = table_of(text)
         size = header["size"]
         fit = _KIND.fullmatch(header["kind"]) and type(size) is int and 0 <= size <= MAX_DATA
-    # Brackets nested by the thousand are a RecursionError.
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         fit = False
     if not fit:
         raise senseless(what)

@@ -18,6 +18,7 @@ from safetensors.numpy import load, save
 from bauta.errors import KeyFileError
 from bauta.keys.files import key_bytes
 from bauta.keys.sealing import seal, unseal
+from bauta.plain import build, from_json, table_of
 
 _KIND = "mask"
 _SECRET = 32
@@ -182,19 +183,15 @@ def mask_from_bytes(
             ),
             secret=_of_type(tensors[_HIDDEN], np.uint8).tobytes(),
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise KeyFileError(f"{name} holds no mask: {error}") from error
 
 
 def _facts(data: bytes) -> Facts:
     """What safetensors' header keeps beside the tensors, which its reader for bytes leaves out."""
     length = int.from_bytes(data[:8], "little")
-    values: dict[str, Any] = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["facts"])
-    values["surrogates"] = tuple(map(str, values["surrogates"]))
-    values["epsilon"] = float(values["epsilon"])
-    values["bare"] = float(values.get("bare", 0.0))
-    values["perceptual"] = bool(values.get("perceptual"))
-    return Facts(**values)
+    facts = from_json(data[8 : 8 + length])["__metadata__"]["facts"]
+    return build(Facts, table_of(facts))
 
 
 def _of_type(tensor: NDArray[Any], kind: type) -> NDArray[Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bauta.errors import KeyFileError
 from bauta.keys.files import key_bytes
 from bauta.keys.sealing import seal, unseal
+from bauta.plain import table_of
 
 _KIND = "watermark key"
 _SECRET = 32
@@ -65,7 +66,7 @@ def watermark_key_from_bytes(
     """Open what :meth:`WatermarkKey.to_bytes` made; arguments and errors likewise."""
     data = unseal(_KIND, sealed, passphrase, name=name)
     try:
-        values = json.loads(data)
+        values = table_of(data)
         return WatermarkKey(secret=bytes.fromhex(values["secret"]), bauta=str(values["bauta"]))
     except (ValueError, KeyError, TypeError) as error:
         raise KeyFileError(f"{name} holds no watermark key: {error}") from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from kornia.color import lab_to_rgb, rgb_to_lab
@@ -22,6 +21,7 @@ from bauta.engine.transforms import blur
 from bauta.errors import UsageError
 from bauta.makeup.areas import AREAS, mean_over
 from bauta.named import names_of, read_named
+from bauta.plain import build
 
 #: How far a colour may lighten or darken an area on the whole, in L.
 _FARTHEST = 14.0
@@ -87,19 +87,10 @@ def read_style(name: str | Path) -> Style:
     """
     given = read_named("style", name)
     try:
-        layers = [_layer(dict(row)) for row in given["layers"]]
+        layers = [build(Layer, dict(row)) for row in given["layers"]]
         return Style(title=str(given.get("title", name)), layers=layers)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{name} is not a style: {error}") from error
-
-
-def _layer(row: Mapping[str, Any]) -> Layer:
-    values = dict(row)
-    for key in ("colour", "shift"):
-        if key in values:
-            light, red, yellow = (float(value) for value in values[key])
-            values[key] = (light, red, yellow)
-    return Layer(**values)
 
 
 def painted(

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from bauta.errors import MissingExtraError, UsageError, WeightsError
 from bauta.media import atomic_write
+from bauta.memory import raise_if_short
+from bauta.plain import table_of
 from bauta.private.defences import Publisher
 from bauta.private.loop import build_private
 from bauta.private.recipe import PrivateRecipe, parse_private_recipe
@@ -108,7 +110,7 @@ def load_private(folder: Path) -> tuple[PrivateRecipe, Publisher, MaskedNetwork]
     """
     names = files_of(folder, folder.name)
     try:
-        card = json.loads(names.card.read_text("utf-8"))
+        card = table_of(names.card.read_bytes())
         recipe = parse_private_recipe(card["recipe"], names.card.name)
         wanted = card["sha256"]
         data = names.weights.read_bytes()
@@ -124,6 +126,7 @@ def load_private(folder: Path) -> tuple[PrivateRecipe, Publisher, MaskedNetwork]
     try:
         network.load_state_dict(load_file(names.weights))
     except (RuntimeError, SafetensorError) as error:
+        raise_if_short(error)
         raise WeightsError(f"{names.weights} does not hold this network: {error}") from error
     return recipe, publisher, network.eval().requires_grad_(False)
 

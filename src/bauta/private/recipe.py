@@ -138,7 +138,4 @@ def parse_private_recipe(data: Mapping[str, Any], where: str) -> PrivateRecipe:
     values = dict(data)
     if "augment" in values:
         values["augment"] = build(Augment, values["augment"], f"{where}, [augment]")
-    for key in ("held_out", "channels"):
-        if key in values:
-            values[key] = tuple(values[key])
     return build(PrivateRecipe, values, where)

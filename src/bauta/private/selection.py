@@ -21,6 +21,7 @@ from bauta.errors import UsageError
 from bauta.masking.dct import BLOCK, CHANNELS, PER_COLOUR, BlockDct
 from bauta.masking.masks import MaskSpec, every_kind, normalised
 from bauta.media import atomic_write
+from bauta.plain import table_of
 from bauta.private.recipe import PrivateRecipe
 from bauta.recognizers.base import Crop
 from bauta.recognizers.crops import crop_of
@@ -126,8 +127,8 @@ def read_channels(file: Path) -> tuple[int, ...]:
 
     """
     try:
-        channels = tuple(int(c) for c in json.loads(file.read_text("utf-8"))["channels"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        channels = tuple(int(c) for c in table_of(file.read_bytes())["channels"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise UsageError(
             f"{file} is no list of channels: make one with bauta private select ({error})"
         ) from error

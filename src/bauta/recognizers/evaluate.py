@@ -94,6 +94,8 @@ def read_pairs(path: Path) -> list[Pair]:
     try:
         lines = [line.split() for line in path.read_text("utf-8").splitlines()]
         folds, size = (int(word) for word in lines[0])
+        if folds < 1 or size < 1:
+            raise ValueError(f"{folds} folds of {size} pairs")
         rows = [_pair(words, (i // (2 * size))) for i, words in enumerate(lines[1:])]
     except (OSError, ValueError, IndexError) as error:
         raise UsageError(f"{path} is not a file of LFW pairs: {error}") from error

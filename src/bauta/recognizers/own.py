@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bauta.errors import UsageError, WeightsError
+from bauta.plain import build, table_of
 from bauta.recognizers.names import LONGEST_NAME, NAME, own_paths
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
 from bauta.weights.records import locate_record, records
@@ -97,15 +98,14 @@ class OwnRecognizer:
 
         """
         try:
-            values = json.loads(text)
+            values = table_of(text)
             if values.pop("format") != _FORMAT:
                 raise ValueError("it is of another version of Bauta")
-            rule = values.pop("convention")
-            lists = {k: tuple(v) for k, v in rule.items() if isinstance(v, list)}
-            own = cls(convention=Convention(**{**rule, **lists}), **values)
+            rule = build(Convention, dict(values.pop("convention")))
+            own = build(cls, {**values, "convention": rule})
             check_name(own.name)
             _ = own.record  # refuses a malformed hash
-        except (KeyError, TypeError, AttributeError, UsageError) as error:
+        except (KeyError, TypeError, UsageError) as error:
             raise ValueError(str(error)) from error
         return own
 

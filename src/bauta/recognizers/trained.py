@@ -5,7 +5,6 @@ The card is JSON: the weight record, how to build the network, and how it was ma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bauta.errors import BautaError, WeightsError
+from bauta.memory import raise_if_short
+from bauta.plain import build, table_of
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.crops import crop_of
 from bauta.recognizers.networks.blocks import FaceNetwork, fold_norms
@@ -50,11 +51,11 @@ def read_card(path: Path) -> dict[str, Any]:
 
     """
     try:
-        card = json.loads(path.read_text("utf-8"))
-        NetworkSpec(**card["network"])
+        card = table_of(path.read_bytes())
+        build(NetworkSpec, dict(card["network"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is not the card of a trained network: {error}") from error
-    return dict(card)
+    return card
 
 
 def load_network(weights: Path, spec: NetworkSpec) -> FaceNetwork:
@@ -71,7 +72,8 @@ def load_network(weights: Path, spec: NetworkSpec) -> FaceNetwork:
         fold_norms(network)
         state = {name: value.float() for name, value in load_file(weights).items()}
         network.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError, BautaError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, BautaError) as error:
+        raise_if_short(error)
         raise WeightsError(f"{weights} does not hold this {spec.family}: {error}") from error
     return network
 
@@ -88,7 +90,7 @@ def trained_recognizer(
         ancestors: identities of the weights that it was copied from or started with.
 
     """
-    spec = NetworkSpec(**card["network"])
+    spec = build(NetworkSpec, card["network"])
     network = load_network(weights, spec)
     dense = spec.family in ("ir-resnet", "inception", "dlib-resnet")
     crop = crop_of(spec.crop, spec.size)

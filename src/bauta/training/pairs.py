@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bauta.errors import UsageError
+from bauta.plain import table_of
 from bauta.recognizers.evaluate import Pair
 from bauta.training.faceset import FaceSet
 
@@ -31,8 +31,7 @@ def split_people(name: str | Path) -> frozenset[str]:
     path = Path(name)
     shipped = resources.files("bauta").joinpath(f"data/splits/{name}.json")
     try:
-        text = (path if path.suffix == ".json" else shipped).read_text("utf-8")
-        data = json.loads(text)
+        data = table_of((path if path.suffix == ".json" else shipped).read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"no split {name}: {error}") from error
     lists = [value for value in data.values() if isinstance(value, list)]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bauta import plain
 from bauta.errors import UsageError
 from bauta.named import names_of, read_named
 from bauta.recognizers.crops import CROPS
@@ -181,8 +182,6 @@ def parse_recipe(data: Mapping[str, Any], where: str) -> Recipe:
     for key, kind in parts.items():
         if key in values:
             values[key] = build(kind, values[key], f"{where}, [{key}]")
-    if "teachers" in values:
-        values["teachers"] = tuple(values["teachers"])
     return build(Recipe, values, where)
 
 
@@ -193,11 +192,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         UsageError: a key is unknown, missing or of the wrong type.
 
     """
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]  # a dataclass
-    unknown = set(values) - known
-    if unknown:
-        raise UsageError(f"{where}: unknown {', '.join(sorted(unknown))}")
     try:
-        return kind(**values)
+        return plain.build(kind, values)
     except TypeError as error:
         raise UsageError(f"{where}: {error}") from error

@@ -147,11 +147,5 @@ def parse_watermark_recipe(data: Mapping[str, Any], where: str) -> WatermarkReci
     stages = values.get("stages", [])
     if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
         raise UsageError(f"{where}: stages must be tables, [[stages]]")
-    for key in ("surrogates", "held_out"):
-        if key in values:
-            values[key] = tuple(values[key])
-    values["stages"] = tuple(
-        build(Stage, {**stage, "distortions": tuple(stage.get("distortions", ()))}, where)
-        for stage in stages
-    )
+    values["stages"] = tuple(build(Stage, stage, where) for stage in stages)
     return build(WatermarkRecipe, values, where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 
@@ -11,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from bauta.errors import WeightsError
+from bauta.memory import raise_if_short
+from bauta.plain import table_of
 from bauta.watermark.network import WatermarkNetworks
 from bauta.weights.records import locate
 
@@ -42,10 +43,11 @@ def trained_networks(device: str = "cpu") -> Trained:
     """
     path = locate(NAME)
     try:
-        card = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        card = table_of(path.with_suffix(".json").read_bytes())
         networks = WatermarkNetworks(torch.Generator()).eval().requires_grad_(False)
         networks.load_state_dict({name: part.float() for name, part in load_file(path).items()})
         certainty = float(card["made"]["certainty"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise_if_short(error)
         raise WeightsError(f"{path} does not hold a watermark's networks: {error}") from error
     return Trained(networks.to(device), certainty)
