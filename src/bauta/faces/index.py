@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -14,13 +15,15 @@ from numpy.typing import NDArray
 from bauta.cores import usable_cores
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face
-from bauta.media import read_photo
+from bauta.media import atomic_write, read_photo
 
 #: Called with the photos done and the photos in all.
 Progress = Callable[[int, int], None]
 #: Part of the file's name: to be raised when detection or landmarks change.
 _VERSION = 1
 _CHUNK = 64
+#: Numbers of a face: box, score, landmarks.
+_WIDTH = 15
 
 
 def main_face(pixels: NDArray[np.uint8], *, margin: float = 0.0) -> Face | None:
@@ -74,7 +77,7 @@ def index_faces(
     """
     digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
     file = cache / f"faces-v{_VERSION}-{digest}{f'-margin{margin:g}' if margin else ''}.npz"
-    known = _load(file)
+    known = load_rows(file, _WIDTH)
     missing = [name for name in names if name not in known]
     chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
     if chunks:
@@ -85,7 +88,7 @@ def index_faces(
             for done, rows in enumerate(found, 1):
                 known.update(rows)
                 if done % 16 == 0 or done == len(chunks):
-                    _save(file, known)
+                    save_rows(file, known)
                 if progress:
                     progress(min(done * _CHUNK, len(missing)), len(missing))
     return {name: _face(known[name]) for name in names}
@@ -96,9 +99,9 @@ def _find_many(root: Path, names: Sequence[str], margin: float) -> dict[str, NDA
 
 
 def _row(face: Face | None) -> NDArray[np.float32]:
-    """15 numbers: box, score, landmarks; NaN for no face."""
+    """Box, score and landmarks; NaN for no face."""
     if face is None:
-        return np.full(15, np.nan, dtype=np.float32)
+        return np.full(_WIDTH, np.nan, dtype=np.float32)
     return np.array([*face.box, face.score, *face.landmarks.reshape(-1)], dtype=np.float32)
 
 
@@ -109,15 +112,26 @@ def _face(row: NDArray[np.float32]) -> Face | None:
     return Face((left, top, right, bottom), score, row[5:].reshape(5, 2))
 
 
-def _load(file: Path) -> dict[str, NDArray[np.float32]]:
-    if not file.is_file():
+def load_rows(file: Path, width: int | None = None) -> dict[str, NDArray[np.float32]]:
+    """Rows of numbers by name that :func:`save_rows` wrote, of a width if one is given.
+
+    Absent or damaged, it holds nothing: a cache has nothing that cannot be found again.
+    """
+    try:
+        # Opened here, because np.load leaves a damaged file open.
+        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
+            names, rows = data["names"], data["rows"]
+            whole = rows.dtype == np.float32 and rows.ndim == 2 and names.dtype.kind == "U"
+            if not whole or rows.shape[1] != (width or rows.shape[1]):
+                return {}
+            return dict(zip(names.tolist(), rows, strict=True))
+    except Exception:  # damaged files make numpy raise anything
         return {}
-    with np.load(file, allow_pickle=False) as data:
-        return dict(zip(data["names"].tolist(), data["rows"], strict=True))
 
 
-def _save(file: Path, rows: Mapping[str, NDArray[np.float32]]) -> None:
+def save_rows(file: Path, rows: Mapping[str, NDArray[np.float32]]) -> None:
+    """Write rows of numbers, all of one width, by name."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part.npz")
-    np.savez(part, names=np.array(list(rows)), rows=np.stack(list(rows.values())))
-    part.replace(file)
+    content = io.BytesIO()
+    np.savez(content, names=np.array(list(rows)), rows=np.stack(list(rows.values())))
+    atomic_write(file, content.getvalue(), overwrite=True)

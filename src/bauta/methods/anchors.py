@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
 
 import torch
-from safetensors.torch import load
 from torch import Tensor
 
 from bauta.engine.ensemble import Ensemble
+from bauta.weights.states import packaged_tensors
 
 
 @cache
 def _tables() -> dict[str, Tensor]:
-    data = resources.files("bauta").joinpath("data/gallery.safetensors").read_bytes()
-    return {name: table.float() for name, table in load(data).items()}
+    return {name: table.float() for name, table in packaged_tensors("gallery").items()}
 
 
 def nearest_and_farthest(

@@ -7,17 +7,16 @@ unless the user names one. How they were made: ``benchmarks/make_targets.py``.
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 
-from safetensors.torch import load
 from torch import Tensor
 
 from bauta.errors import UsageError
+from bauta.weights.states import packaged_tensors
 
 
 @cache
 def _table() -> dict[str, Tensor]:
-    return load(resources.files("bauta").joinpath("data/targets.safetensors").read_bytes())
+    return packaged_tensors("targets")
 
 
 def default_targets(recognizer: str) -> Tensor:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal
 
 import numpy as np
@@ -19,9 +18,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from bauta.audit.pictures import encoded
-from bauta.errors import UsageError
+from bauta.errors import UsageError, WeightsError
 from bauta.masking.strategy import COUNTS
 from bauta.media import atomic_write
+from bauta.plain import table_of
 from bauta.private.attacks.inversion import (
     Inversion,
     published,
@@ -40,8 +40,9 @@ from bauta.recognizers.base import Crop, Recognizer
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.augment import plain_crop
 from bauta.training.faceset import FaceSet
-from bauta.training.running import read_rows
+from bauta.training.running import damaged, read_rows
 from bauta.training.teachers import to_tensor
+from bauta.weights.states import load_state
 
 Attack = Literal["unet", "linkage", "optimised"]
 Box = Literal["white", "black"]
@@ -103,11 +104,10 @@ def centres_of(folder: Path) -> Tensor:
 
     """
     try:
-        state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
-        centres: Tensor = state["model"]["head.centres"]
-    except (OSError, RuntimeError, KeyError, UnpicklingError) as error:
+        centres: Tensor = load_state(folder / CHECKPOINT)["model"]["head.centres"]
+        return centres.detach().float()
+    except (WeightsError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder} holds no checkpoint with people's centres: {error}") from error
-    return centres.detach().float()
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,8 +287,11 @@ def counts_of(which: Defence, folder: Path, size: int, generator: Generator) -> 
     shares = [1 / len(which.counts)] * len(which.counts)
     counts: Sequence[int] = which.counts
     if which.adaptive:
-        last = read_rows(folder / LOG)[-1]
-        counts, shares = COUNTS, [float(last[share]) for share in SHARES]
+        try:
+            last = read_rows(folder / LOG)[-1]
+            counts, shares = COUNTS, [float(last[share]) for share in SHARES]
+        except (IndexError, KeyError, ValueError) as error:
+            raise damaged(folder / LOG, error) from error
     drawn = torch.multinomial(torch.tensor(shares), size, replacement=True, generator=generator)
     return torch.tensor(counts)[drawn]
 
@@ -318,7 +321,20 @@ def save_attack(folder: Path, done: Attacked, victims: Victims) -> Path:
 def read_attacks(folder: Path) -> list[dict[str, Any]]:
     """Numbers of all attacks on a network that were saved."""
     files = sorted((folder / _FOLDER).glob("*.json"))
-    return [json.loads(file.read_text("utf-8")) for file in files]
+    return [read_measured(file) for file in files]
+
+
+def read_measured(file: Path) -> dict[str, Any]:
+    """Numbers of one measurement, which were saved as JSON.
+
+    Raises:
+        UsageError: the file is damaged.
+
+    """
+    try:
+        return table_of(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} is damaged ({error}): remove it and measure again") from error
 
 
 def _seen(plan: Plan, own: Publisher, victims: Victims, folder: Path) -> Tensor:

@@ -11,7 +11,7 @@ from bauta.errors import MissingExtraError
 from bauta.masking.strategy import COUNTS
 from bauta.media import atomic_write
 from bauta.private.loop import LOG, SHARES
-from bauta.training.running import read_rows
+from bauta.training.running import epochs_done, read_rows
 
 _WIDTH, _HEIGHT = 10.0, 6.4
 #: Panels of what goes up and down: title, and columns with what they are called.
@@ -29,8 +29,7 @@ def read_log(folder: Path) -> list[dict[str, str]]:
 
 def finished(folder: Path, epochs: int) -> bool:
     """Whether a run has done all its epochs."""
-    rows = read_log(folder)
-    return bool(rows) and int(rows[-1]["epoch"]) >= epochs
+    return epochs_done(folder / LOG) >= epochs
 
 
 def plot_curves(folder: Path) -> None:

@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Generator, Tensor, distributed, nn
 
-from bauta.errors import UsageError
+from bauta.errors import BautaError, UsageError
 from bauta.masking.mixing import Blend, draw_blend
 from bauta.masking.regions import kept_map
 from bauta.masking.strategy import (
@@ -30,6 +29,7 @@ from bauta.masking.strategy import (
     rewards,
     strategy_loss,
 )
+from bauta.memory import raise_if_short
 from bauta.private.checking import check
 from bauta.private.defences import Publisher, defence, publisher
 from bauta.private.recipe import PrivateRecipe
@@ -393,5 +393,8 @@ def _resume(run: _Run) -> None:
         kept = rest["bound"]
         run.bound = Bound(run.recipe.privacy, kept["missed"], kept["seen"], float(kept["lately"]))
         run.step, run.seconds = int(rest["step"]), float(rest["seconds"])
-    except (RuntimeError, ValueError, KeyError, TypeError, UnpicklingError) as error:
+    except BautaError:
+        raise
+    except Exception as error:  # damaged files make the loader raise anything
+        raise_if_short(error)
         raise UsageError(f"{file} is another recipe's, or damaged: choose another") from error

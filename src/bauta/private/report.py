@@ -8,15 +8,15 @@ weighed 0.4 to 0.6, is the privacy score; linkage, which draws nothing, stands b
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bauta.errors import MissingExtraError, UsageError
 from bauta.media import atomic_write
-from bauta.private.attacking import read_attacks
+from bauta.plain import build
+from bauta.private.attacking import read_attacks, read_measured
 
 EVALUATION = "evaluation.json"
 _VISUAL, _ATTACK = 0.4, 0.6
@@ -81,10 +81,18 @@ def read_row(folder: Path) -> Row:
         UsageError: something has not been measured yet.
 
     """
+    if not (folder / EVALUATION).is_file():
+        raise UsageError(f"{folder}: run bauta private evaluate first")
     try:
-        scores = json.loads((folder / EVALUATION).read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise UsageError(f"{folder}: run bauta private evaluate first") from error
+        return _row(folder, read_measured(folder / EVALUATION))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"what was measured in {folder} is damaged ({error}): run bauta private evaluate and "
+            "bauta private invert again"
+        ) from error
+
+
+def _row(folder: Path, scores: Mapping[str, Any]) -> Row:
     every = [row for row in read_attacks(folder) if row.get("count") is None]
     attacks = [row for row in every if row.get("several", 1) == 1]
     several = [row for row in every if row.get("several", 1) > 1]
@@ -96,17 +104,17 @@ def read_row(folder: Path) -> Row:
     averaged = _drawn(several, "white")
     linked, relinked = _linked(attacks), _linked(several)
     worst = max(white, key=lambda row: row["verification"])
-    return Row(
-        name=folder.name, accuracy=scores["accuracy"], error=scores["error"],
-        s1=1 - glimpse[0]["ssim"], s2=_unknown(glimpse),
-        s3=1 - max(row["ssim"] for row in white), s4=_unknown(white),
-        s3_black=1 - max(row["ssim"] for row in black) if black else None,
-        s4_black=_unknown(black) if black else None,
-        unlinked=_unknown(linked) if linked else None,
-        s3_several=1 - max(row["ssim"] for row in averaged) if averaged else None,
-        s4_several=_unknown(averaged) if averaged else None,
-        unlinked_several=_unknown(relinked) if relinked else None, spread=2 * worst["error"],
-    )  # fmt: skip
+    return build(Row, {
+        "name": folder.name, "accuracy": scores["accuracy"], "error": scores["error"],
+        "s1": 1 - glimpse[0]["ssim"], "s2": _unknown(glimpse),
+        "s3": 1 - max(row["ssim"] for row in white), "s4": _unknown(white),
+        "s3_black": 1 - max(row["ssim"] for row in black) if black else None,
+        "s4_black": _unknown(black) if black else None,
+        "unlinked": _unknown(linked) if linked else None,
+        "s3_several": 1 - max(row["ssim"] for row in averaged) if averaged else None,
+        "s4_several": _unknown(averaged) if averaged else None,
+        "unlinked_several": _unknown(relinked) if relinked else None, "spread": 2 * worst["error"],
+    })  # fmt: skip
 
 
 def frontier(rows: Sequence[Row]) -> set[str]:

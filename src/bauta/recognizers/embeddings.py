@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bauta.faces.face import Face
-from bauta.faces.index import Progress
+from bauta.faces.index import Progress, load_rows, save_rows
 from bauta.faces.landmarks import find_landmarks
-from bauta.media import atomic_write, read_photo
+from bauta.media import read_photo
 from bauta.recognizers.base import Crop, Judge
 from bauta.recognizers.onnx_judge import OnnxJudge
 from bauta.recognizers.own import OWN
@@ -57,7 +55,7 @@ def embed_photos(
 
     """
     file = _file(judge, root, cache)
-    known = _load(file) if file else {}
+    known = load_rows(file) if file else {}
     keys = {name: _key(face) for name, face in found.items()}
     missing = [name for name in found if not _is_of(known.get(name), keys[name])]
     for number, start in enumerate(range(0, len(missing), _BATCH), 1):
@@ -68,7 +66,7 @@ def embed_photos(
         known.update({n: np.append(keys[n], row) for n, row in zip(some, rows, strict=True)})
         done = start + len(some)
         if file and (number % _SAVE_EVERY == 0 or done == len(missing)):
-            _save(file, known)
+            save_rows(file, known)
         if progress:
             progress(done, len(missing))
     return {name: known[name][len(keys[name]) :] for name in found}
@@ -106,20 +104,3 @@ def _key(face: Face | None) -> NDArray[np.float32]:
 
 def _is_of(row: NDArray[np.float32] | None, key: NDArray[np.float32]) -> bool:
     return row is not None and np.array_equal(row[: len(key)], key)
-
-
-def _load(file: Path) -> _Rows:
-    try:
-        # Opened here, because np.load leaves a damaged file open.
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as data:
-            return dict(zip(data["names"].tolist(), data["rows"], strict=True))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        # Absent or damaged: it holds nothing that cannot be computed again.
-        return {}
-
-
-def _save(file: Path, rows: _Rows) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    content = io.BytesIO()
-    np.savez(content, names=np.array(list(rows)), rows=np.stack(list(rows.values())))
-    atomic_write(file, content.getvalue(), overwrite=True)

@@ -10,7 +10,7 @@ from bauta.errors import MissingExtraError
 from bauta.media import atomic_write
 from bauta.training.loop import LOG
 from bauta.training.recipe import Recipe
-from bauta.training.running import read_rows
+from bauta.training.running import epochs_done, read_rows
 
 _TERMS = ("cosine", "relation", "contrast", "identity", "triplet", "attributes")
 #: Columns of the log that say how well held-out people are told apart, and their names.
@@ -29,8 +29,7 @@ def read_log(folder: Path) -> list[dict[str, str]]:
 
 def finished(folder: Path, recipe: Recipe) -> bool:
     """Whether a run has done all epochs of its recipe."""
-    rows = read_log(folder)
-    return bool(rows) and int(rows[-1]["epoch"]) >= recipe.schedule.epochs
+    return epochs_done(folder / LOG) >= recipe.schedule.epochs
 
 
 def plot_curves(folder: Path) -> Sequence[Mapping[str, str]]:

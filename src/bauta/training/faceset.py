@@ -19,6 +19,9 @@ from bauta.faces.frame import cut_canvas
 from bauta.faces.geometry import compose, invert, unit_to_pixels, warp
 from bauta.faces.index import index_faces
 from bauta.media import atomic_write, read_photo
+from bauta.memory import raise_if_short
+from bauta.plain import from_json
+from bauta.training.running import damaged, stored_array
 
 #: Told what is being done, the photos done and in all.
 Progress = Callable[[str, int, int], None]
@@ -206,7 +209,10 @@ def unpacked(archive: Path, cache: Path) -> Path:
             for member in members:
                 # The bare name: no path in the archive can lead out of the folder.
                 (target / PurePosixPath(member.filename).name).write_bytes(bundle.read(member))
-    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # zipfile and its decoders raise anything on damaged bytes
+        raise_if_short(error)
         raise UsageError(f"{archive} is not a sound zip archive: {error}") from error
     (target / ".complete").touch()
     return target
@@ -233,8 +239,11 @@ def _cut_all(
         _write_frames(file, root, faces, lambda d, n: tell("cutting faces", d, n))
         # The listing comes last: it says that the array is whole.
         atomic_write(listing, json.dumps(list(faces)).encode(), overwrite=True)
-    frames = np.load(file, mmap_mode="r", allow_pickle=False)
-    return json.loads(listing.read_text("utf-8")), frames
+    frames = stored_array(file)
+    try:
+        return from_json(listing.read_bytes()), frames
+    except (OSError, ValueError) as error:
+        raise damaged(listing, error) from error
 
 
 def _write_frames(

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from torch import Generator, Tensor
 
 from bauta.engine.ghosts import haunted
 from bauta.errors import UsageError
+from bauta.memory import raise_if_short
 from bauta.recognizers.base import Crop
 from bauta.recognizers.crops import crop_of
 from bauta.recognizers.evaluate import Pair, fold_accuracies, threshold_at
@@ -351,7 +351,8 @@ def _resume(run: _Run) -> None:
     state: dict[str, Any] = {"model": run.model, "optimizer": run.optimizer}
     try:
         rest = run.fabric.load(file, state, weights_only=True)
-    except (RuntimeError, ValueError, KeyError, UnpicklingError) as error:
+    except Exception as error:  # damaged files make the loader raise anything
+        raise_if_short(error)
         raise UsageError(
             f"{file} is another recipe's, or damaged: choose another folder"
         ) from error

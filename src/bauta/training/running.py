@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
-from bauta.errors import MissingExtraError
+from bauta.errors import MissingExtraError, UsageError
+from bauta.memory import raise_if_short
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -70,8 +73,54 @@ def append_row(file: Path, columns: Sequence[str], row: Mapping[str, Any]) -> No
 
 
 def read_rows(file: Path) -> list[dict[str, str]]:
-    """Rows of a log; none before it was begun."""
+    """Rows of a log; none before it was begun.
+
+    Raises:
+        UsageError: it is damaged.
+
+    """
     if not file.is_file():
         return []
-    with file.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, strict=True))
+    except (OSError, csv.Error, ValueError) as error:
+        raise damaged(file, error) from error
+    # What a row has too few of is None, and what it has too many of is under None.
+    if any(None in row or None in row.values() for row in rows):
+        raise damaged(file, "its rows differ in length")
+    return rows
+
+
+def stored_array(file: Path, *, mapped: bool = True) -> NDArray[Any]:
+    """An array that was kept in a cache, mapped into memory or read.
+
+    Raises:
+        UsageError: it is damaged.
+
+    """
+    try:
+        kept: NDArray[Any] = np.load(file, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except Exception as error:  # damaged files make numpy raise anything
+        raise_if_short(error)
+        raise damaged(file, error) from error
+    return kept
+
+
+def epochs_done(file: Path) -> int:
+    """Epoch of the last row of a log; 0 before it was begun.
+
+    Raises:
+        UsageError: it is damaged.
+
+    """
+    rows = read_rows(file)
+    try:
+        return int(rows[-1]["epoch"]) if rows else 0
+    except (KeyError, ValueError) as error:
+        raise damaged(file, error) from error
+
+
+def damaged(file: Path, why: object) -> UsageError:
+    """The error for a file of a run that says what no run writes."""
+    return UsageError(f"{file} is damaged ({why}): remove it, or choose another folder")

@@ -16,6 +16,7 @@ from bauta.cores import usable_cores
 from bauta.errors import UsageError
 from bauta.faces.face import TEMPLATES, Face
 from bauta.training.faceset import FaceSet, cut_frame, join_stores
+from bauta.training.running import stored_array
 from bauta.views.embedded import EmbeddedViews
 
 #: Told what is being done, the faces done and in all.
@@ -61,7 +62,7 @@ def with_views(
     if not whole.is_file():
         _write(file, faces, count, seed, jobs, progress)
         whole.touch()
-    return join_stores(faces, np.load(file, mmap_mode="r", allow_pickle=False), count)
+    return join_stores(faces, stored_array(file), count)
 
 
 def _write(

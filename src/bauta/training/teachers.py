@@ -17,6 +17,7 @@ from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.augment import plain_crop
 from bauta.training.faceset import FaceSet
+from bauta.training.running import stored_array
 from bauta.weights.records import record
 
 _BATCH = 64
@@ -67,8 +68,7 @@ def cached_embeddings(
         part = file.with_name(f"{file.stem}.{os.getpid()}.npy")
         np.save(part, rows, allow_pickle=False)
         part.replace(file)
-    stored: NDArray[np.float32] = np.load(file, allow_pickle=False)
-    return stored
+    return stored_array(file, mapped=False)
 
 
 @torch.no_grad()

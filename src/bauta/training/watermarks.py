@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -26,12 +25,13 @@ from torch import Generator, Tensor, nn
 from bauta.engine.budgets import Perceptual
 from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.transforms import NONE, Diversity
-from bauta.errors import UsageError
+from bauta.errors import UsageError, WeightsError
 from bauta.media import atomic_write
+from bauta.memory import raise_if_short
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.faceset import FaceSet
-from bauta.training.running import append_row, warm_cosine
+from bauta.training.running import append_row, damaged, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 from bauta.training.watermark_check import CHECKS, check
@@ -41,6 +41,7 @@ from bauta.watermark.codes import BITS
 from bauta.watermark.distortions import DISTORTIONS
 from bauta.watermark.marking import at_network_size, framed, marked_frames
 from bauta.watermark.network import WatermarkNetworks
+from bauta.weights.states import load_state
 
 #: Told what is being done, the steps done and in all.
 Progress = Callable[[str, int, int], None]
@@ -342,9 +343,12 @@ def _drop_rows(file: Path, step: int) -> None:
     """Drop rows of steps that are made again: a killed run logs further than it saves."""
     if not file.is_file():
         return
-    with file.open(newline="", encoding="utf-8") as stream:
-        head, *rows = csv.reader(stream)
-    kept = [row for row in rows if int(row[0]) <= step]
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            head, *rows = csv.reader(stream)
+        kept = [row for row in rows if int(row[0]) <= step]
+    except (OSError, csv.Error, ValueError, IndexError) as error:
+        raise damaged(file, error) from error
     if len(kept) < len(rows):
         lines = "".join(f"{','.join(row)}\r\n" for row in (head, *kept))
         atomic_write(file, lines.encode(), overwrite=True)
@@ -369,7 +373,7 @@ def _save(run: _Run) -> None:
 def _resume(run: _Run) -> None:
     file = run.folder / CHECKPOINT
     try:
-        state = torch.load(file, map_location=run.device, weights_only=True)
+        state = load_state(file, run.device)
         if state["recipe"] != run.recipe.to_json():
             raise UsageError(
                 f"{file} was made by another version of this recipe: choose another folder"
@@ -379,5 +383,6 @@ def _resume(run: _Run) -> None:
         run.step, run.sums = int(state["step"]), dict(state["sums"])
         run.seconds = float(state["seconds"])
         _drop_rows(run.folder / LOG, run.step)
-    except (RuntimeError, ValueError, KeyError, TypeError, UnpicklingError) as error:
+    except (RuntimeError, ValueError, KeyError, TypeError, WeightsError) as error:
+        raise_if_short(error)
         raise UsageError(f"{file} is damaged: choose another folder") from error

