@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +82,6 @@ def _vector(face: NDArray[np.uint8]) -> torch.Tensor:
 def _seconds(bench: Bench, people: Pictured, contestant: Contestant) -> float:
     """Mean time per face, over all batches."""
     files = [bench.store.seconds_file(contestant, number) for number in people.numbers]
-    rows = [json.loads(file.read_text("utf-8")) for file in files if file.is_file()]
+    rows = [bench.store.read(file) for file in files if file.is_file()]
     total, faces = (sum(float(row[key]) for row in rows) for key in ("seconds", "photos"))
     return round(total / faces, 4)

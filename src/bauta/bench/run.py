@@ -14,7 +14,7 @@ from bauta.bench.identify import run_identification
 from bauta.bench.people import load_split
 from bauta.bench.personal import run_personal
 from bauta.bench.plan import Plan, parse_plan
-from bauta.bench.store import Store
+from bauta.bench.store import Store, sensible
 from bauta.bench.table import Row, rows_of
 from bauta.errors import UsageError
 
@@ -65,18 +65,24 @@ def results(store: Store) -> tuple[Plan, dict[str, Any], list[Row]]:
         UsageError: there is no run, or a file of it is damaged.
 
     """
-    kept = store.read(store.folder / "plan.json")
-    plan, made = parse_plan(kept["plan"], str(store.folder)), kept["made"]
-    rows = [
-        row
-        for contestant in contestants(plan)
-        for change in changes_of(plan)
-        for judge, role in looking(made, contestant, change).items()
-        if (file := store.outcome(contestant, judge, change.name)).is_file()
-        for row in rows_of(contestant, judge, role, change.name, store.read(file))
-        if row.scenario in (*plan.scenarios, "U")
-    ]
-    return plan, made, rows + rows_of_groups(store, plan, made["judges"])
+    with sensible(store.folder / "plan.json"):
+        kept = store.read(store.folder / "plan.json")
+        plan, made = parse_plan(kept["plan"], str(store.folder)), kept["made"]
+        who = [
+            (contestant, change, judge, role)
+            for contestant in contestants(plan)
+            for change in changes_of(plan)
+            for judge, role in looking(made, contestant, change).items()
+        ]
+    rows: list[Row] = []
+    for contestant, change, judge, role in who:
+        file = store.outcome(contestant, judge, change.name)
+        if file.is_file():
+            with sensible(file):
+                rows += rows_of(contestant, judge, role, change.name, store.read(file))
+    rows = [row for row in rows if row.scenario in (*plan.scenarios, "U")]
+    with sensible(store.folder / "judged"):
+        return plan, made, rows + rows_of_groups(store, plan, made["judges"])
 
 
 def looking(made: Mapping[str, Any], contestant: Contestant, change: Change) -> dict[str, str]:

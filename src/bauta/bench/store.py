@@ -7,7 +7,8 @@ what is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,21 @@ from bauta.bench.contestants import Contestant
 from bauta.bench.plan import Plan
 from bauta.errors import UsageError
 from bauta.media import atomic_write
+from bauta.plain import table_of
+
+
+def damaged(file: Path, why: object) -> UsageError:
+    """The error for a file of a run that says what no run writes."""
+    return UsageError(f"{file} cannot be read: remove it and run again ({why})")
+
+
+@contextmanager
+def sensible(file: Path) -> Iterator[None]:
+    """Turn what a file raises that says something else than a run writes into UsageError."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise damaged(file, error) from error
 
 
 @dataclass(frozen=True)
@@ -76,10 +92,9 @@ class Store:
 
         """
         try:
-            data: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            return table_of(file.read_bytes())
         except (OSError, ValueError) as error:
-            raise UsageError(f"{file} cannot be read: remove it and run again ({error})") from error
-        return data
+            raise damaged(file, error) from error
 
     def write(self, file: Path, data: Mapping[str, Any]) -> None:
         """Write one of the run's JSON files, whole or not at all."""

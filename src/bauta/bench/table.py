@@ -106,6 +106,8 @@ def rate(
     group: str = "",
 ) -> Row:
     """Mean of one value per person, with its interval; the rest is as :class:`Row` has it."""
+    if not len(values):
+        raise ValueError(f"{measure} of nobody")
     low, high = interval(values)
     return Row(
         method=contestant.entry.title,

@@ -12,7 +12,7 @@ import numpy as np
 
 from bauta.bench.contestants import Contestant, contestants
 from bauta.bench.plan import Plan
-from bauta.bench.store import Store
+from bauta.bench.store import Store, sensible
 
 #: What :func:`bauta.bench.quality.quality` gave, by the contestant's key.
 Quality = Mapping[str, Mapping[str, Any]]
@@ -76,7 +76,14 @@ def read_quality(store: Store, plan: Plan) -> Quality:
 
     """
     files = {entry.key: store.quality(entry) for entry in contestants(plan)}
-    return {key: store.read(file) for key, file in files.items() if file.is_file()}
+    found: dict[str, Mapping[str, Any]] = {}
+    for key, file in files.items():
+        if file.is_file():
+            with sensible(file):
+                found[key] = store.read(file)
+                for column in COLUMNS:
+                    column.text(found[key])
+    return found
 
 
 def measured_columns(quality: Quality) -> list[Column]:

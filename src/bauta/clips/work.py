@@ -23,7 +23,10 @@ from bauta.clips.carrying import Done
 from bauta.errors import MediaError
 from bauta.media.atomic import atomic_write, writing
 from bauta.optimisation import Found
+from bauta.plain import build, table_of
 
+#: What is kept of a face besides tensors.
+_SAID = ("kind", "steps", "spared", "reached")
 #: Frames of a piece.
 _FRAMES = 8
 _KEY = "fingerprint"
@@ -164,18 +167,29 @@ def _upto(file: Path) -> int | None:
     """Number of the frame after a piece; None if it is damaged."""
     try:
         with safe_open(file, "pt") as piece:
-            return int(piece.metadata()["upto"])
+            upto, facts = int(piece.metadata()["upto"]), _facts(piece)
+        return upto if all(0 <= index < upto for index, _ in facts) else None
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None
 
 
+def _facts(piece: Any) -> dict[tuple[int, int], list[Any]]:
+    """What an open piece says of each face in each frame: kind, steps, spared, reached."""
+    rows: dict[tuple[int, int], list[Any]] = {}
+    for name, row in table_of(piece.metadata()["done"]).items():
+        index, number = map(int, name.split("/"))
+        build(Done, dict(zip(_SAID, row, strict=True)), boundless=("reached",))
+        rows[index, number] = row
+    return rows
+
+
 def _read(file: Path) -> dict[tuple[int, int], Done]:
     with safe_open(file, "pt") as piece:
-        facts = json.loads(piece.metadata()["done"])
+        facts = _facts(piece)
         tensors = {name: piece.get_tensor(name) for name in piece.keys()}  # noqa: SIM118  no dict
     out = {}
-    for name, (kind, steps, spared, reached) in facts.items():
-        index, number = map(int, name.split("/"))
+    for (index, number), (kind, steps, spared, reached) in facts.items():
+        name = f"{index}/{number}"
         out[index, number] = Done(
             kind=kind,
             steps=steps,
