@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from bauta.errors import WeightsError
+from bauta.memory import raise_if_short
 from bauta.recognizers.networks import onnx_shapes, onnx_windows
 from bauta.recognizers.networks.onnx_file import Node, OnnxFile, read_onnx
 from bauta.recognizers.networks.onnx_fuse import fuse_batch_norms
-from bauta.recognizers.networks.onnx_operators import OPERATORS, unsupported
+from bauta.recognizers.networks.onnx_operators import OPERATORS, sizes_limited, unsupported
 
 #: These two enter their operators into the table.
 assert onnx_shapes
@@ -73,7 +74,7 @@ class OnnxGraph(nn.Module):
         self._input = file.input
         self._slots: dict[str, str] = {}
         self._steps: list[_Step] = []
-        with torch.no_grad():
+        with torch.no_grad(), sizes_limited():
             self._settle(fuse_batch_norms(_fold_constants(file)))
 
     @classmethod
@@ -184,6 +185,7 @@ def _run(node: Node, inputs: Sequence[Tensor | None]) -> dict[str, Tensor]:
     try:
         made = OPERATORS[node.operator](node, *inputs)
     except _MISFITS as error:
+        raise_if_short(error)
         raise WeightsError(f"its operator {node.operator} cannot be computed: {error}") from error
     parts = [made] if isinstance(made, Tensor) else list(made)
     if len(parts) < sum(name != "" for name in node.outputs):

@@ -6,7 +6,11 @@ specification (https://onnx.ai/onnx/operators/). Inputs that a file leaves out a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -19,6 +23,43 @@ from bauta.recognizers.networks.onnx_file import Node
 Operator = Callable[..., Tensor | Sequence[Tensor]]
 #: Every operator that there is.
 OPERATORS: dict[str, Operator] = {}
+#: Most numbers in one value while a file is opened, which is half a gigabyte.
+MOST_NUMBERS = 1 << 27
+_most: ContextVar[float] = ContextVar("_most", default=math.inf)
+
+
+@contextmanager
+def sizes_limited() -> Iterator[None]:
+    """Refuse values of more than ``MOST_NUMBERS`` in the block, before they are made.
+
+    A few bytes of a file can ask for any size. What it makes of two images it makes of more in
+    proportion, so opening is when to look.
+    """
+    token = _most.set(MOST_NUMBERS)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
+def check_size(*lengths: float) -> None:
+    """Check the size of a value that is about to be made.
+
+    Raises:
+        WeightsError: it is too large.
+
+    """
+    if math.prod(lengths) > _most.get():
+        raise WeightsError(
+            f"it makes a value of {math.prod(lengths):.3g} numbers out of an image or two, more "
+            f"than the limit of {MOST_NUMBERS}"
+        )
+
+
+def _check_together(*inputs: Tensor | None) -> None:
+    """Check the size of what is computed number by number of values that are repeated to fit."""
+    shapes = [x.shape[::-1] for x in inputs if x is not None]
+    check_size(*(max(lengths) for lengths in zip_longest(*shapes, fillvalue=1)))
 
 
 def operator(*names: str) -> Callable[[Operator], Operator]:
@@ -45,8 +86,13 @@ def integers(node: Node, name: str, given: Tensor | None, default: Any = None) -
 
 
 def _plain(function: Callable[..., Tensor]) -> Operator:
-    """Operator without settings."""
-    return lambda node, *inputs: function(*inputs)
+    """Operator without settings, number by number."""
+
+    def compute(node: Node, *inputs: Tensor) -> Tensor:
+        _check_together(*inputs)
+        return function(*inputs)
+
+    return compute
 
 
 def _divide(a: Tensor, b: Tensor) -> Tensor:
@@ -85,7 +131,6 @@ _PLAIN: dict[str, Callable[..., Tensor]] = {
     "Less": torch.lt,
     "LessOrEqual": torch.le,
     "Log": torch.log,
-    "MatMul": torch.matmul,
     "Max": _fold(torch.maximum),
     "Mean": _average,
     "Min": _fold(torch.minimum),
@@ -111,6 +156,14 @@ _PLAIN: dict[str, Callable[..., Tensor]] = {
 OPERATORS.update({name: _plain(function) for name, function in _PLAIN.items()})
 
 
+@operator("MatMul")
+def matmul(node: Node, a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product, of many matrices at once."""
+    batches = zip_longest(a.shape[-3::-1], b.shape[-3::-1], fillvalue=1)
+    check_size(*(max(pair) for pair in batches), *a.shape[-2:-1], *b.shape[-1:])
+    return torch.matmul(a, b)
+
+
 @operator("Dropout")
 def dropout(node: Node, x: Tensor, *_settings: Tensor | None) -> Tensor:
     """Do nothing: the network is used, not trained."""
@@ -120,6 +173,7 @@ def dropout(node: Node, x: Tensor, *_settings: Tensor | None) -> Tensor:
 @operator("Pow")
 def power(node: Node, x: Tensor, exponent: Tensor) -> Tensor:
     """Power; the type is the base's, as ONNX has it."""
+    _check_together(x, exponent)
     return torch.pow(x, exponent).to(x.dtype)
 
 
@@ -160,6 +214,7 @@ def prelu(node: Node, x: Tensor, slope: Tensor) -> Tensor:
     shape = (1,) * (x.dim() - slope.dim()) + tuple(slope.shape)
     if slope.numel() == 1 or (x.dim() > 1 and shape[1] == slope.numel() == x.shape[1]):
         return F.prelu(x, slope.reshape(-1))  # saves a good part of the memory
+    _check_together(x, slope)
     return torch.where(x < 0, slope * x, x)
 
 
@@ -200,14 +255,26 @@ def gemm(node: Node, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     """Matrix product, with factors, transposes and something to add."""
     a = a.T if node.get("transA", 0) else a
     b = b.T if node.get("transB", 0) else b
+    check_size(len(a), b.shape[-1])
     out = float(node.get("alpha", 1.0)) * (a @ b)
+    _check_together(out, c)
     return out if c is None else out + float(node.get("beta", 1.0)) * c
 
 
 @operator("Einsum")
 def einsum(node: Node, *inputs: Tensor) -> Tensor:
     """Sums of products by an equation."""
-    return torch.einsum(node.get("equation"), *inputs)
+    equation = str(node.get("equation")).replace(" ", "")
+    terms, _, result = equation.partition("->")
+    lengths = {
+        letter: length
+        for term, x in zip(terms.split(","), inputs, strict=True)
+        for letter, length in zip(term, x.shape, strict=False)
+    }
+    if "." in equation or not set(result) <= set(lengths):
+        raise unsupported(f"the operator Einsum with the equation {equation}")
+    check_size(*(lengths[letter] for letter in result))
+    return torch.einsum(equation, *inputs)
 
 
 def _l2(x: Tensor, dim: list[int], keepdim: bool) -> Tensor:
@@ -256,6 +323,7 @@ def lp_normalization(node: Node, x: Tensor) -> Tensor:
 def layer_normalization(node: Node, x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
     """Normalise over all axes from one on."""
     axis = int(node.get("axis", -1)) % x.dim()
+    _check_together(x, scale, bias)
     out = F.layer_norm(x, x.shape[axis:], eps=node.get("epsilon", 1e-5)) * scale
     return out if bias is None else out + bias
 

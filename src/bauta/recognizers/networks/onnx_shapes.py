@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bauta.recognizers.networks.onnx_file import Node
-from bauta.recognizers.networks.onnx_operators import integers, operator, unsupported
+from bauta.recognizers.networks.onnx_operators import check_size, integers, operator, unsupported
 
 
 def _last(given: Sequence[Tensor | None], at: int) -> Tensor | None:
@@ -52,12 +52,14 @@ def size(node: Node, x: Tensor) -> Tensor:
 def constant_of_shape(node: Node, lengths: Tensor) -> Tensor:
     """One number, repeated."""
     value: Tensor = node.get("value", torch.zeros(1))
+    check_size(*lengths.tolist())
     return value.to(lengths.device).expand(lengths.tolist())
 
 
 @operator("Range")
 def arange(node: Node, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """Numbers at equal steps."""
+    check_size(abs(limit.item() - start.item()) / abs(delta.item()))
     return torch.arange(start.item(), limit.item(), delta.item(), device=start.device)
 
 
@@ -103,6 +105,7 @@ def unsqueeze(node: Node, x: Tensor, axes: Tensor | None = None) -> Tensor:
 @operator("Concat")
 def concat(node: Node, *inputs: Tensor) -> Tensor:
     """Join along an axis."""
+    check_size(sum(x.numel() for x in inputs))
     return torch.cat(inputs, dim=node.get("axis", 1))
 
 
@@ -114,6 +117,8 @@ def split(node: Node, x: Tensor, lengths: Tensor | None = None) -> Sequence[Tens
     if parts is None:
         count = node.get("num_outputs", len(node.outputs))
         parts = -(-x.shape[axis] // count)
+        if -(-x.shape[axis] // max(parts, 1)) > len(node.outputs):
+            raise unsupported(f"the operator Split into more than its {len(node.outputs)} outputs")
     return torch.split(x, parts, dim=axis)
 
 
@@ -125,12 +130,14 @@ def cut(node: Node, x: Tensor, *given: Tensor | None) -> Tensor:
     axes = integers(node, "axes", _last(given, 2)) or list(range(len(starts)))
     steps = integers(node, "steps", _last(given, 3)) or [1] * len(starts)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        wanted = slice(start, end, step)
+        # Ends as large as a number can be mean the end of the axis.
+        places = range(*slice(start, end, step).indices(x.shape[axis]))
         if step > 0:
+            wanted = slice(places.start, places.stop, step)
             x = x[(slice(None),) * (axis % x.dim()) + (wanted,)]
         else:  # torch has no negative steps
-            places = torch.tensor(range(*wanted.indices(x.shape[axis])), dtype=torch.int64)
-            x = x.index_select(axis, places.to(x.device))
+            first, end = places.start, places.start + places.step * len(places)
+            x = x.index_select(axis, torch.arange(first, end, places.step, device=x.device))
     return x
 
 
@@ -141,6 +148,7 @@ def gather(node: Node, x: Tensor, indices: Tensor) -> Tensor:
     length = x.shape[axis]
     places = torch.where(indices < 0, indices + length, indices).reshape(-1)
     lengths = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    check_size(*lengths)
     return x.index_select(axis, places).reshape(lengths)
 
 
@@ -149,12 +157,15 @@ def expand(node: Node, x: Tensor, lengths: Tensor) -> Tensor:
     """Repeat axes of length 1; either side may have more axes."""
     target = [1] * (x.dim() - lengths.numel()) + lengths.tolist()
     own = [1] * (len(target) - x.dim()) + list(x.shape)
-    return x.expand([o if t == 1 else t for o, t in zip(own, target, strict=True)])
+    sides = [o if t == 1 else t for o, t in zip(own, target, strict=True)]
+    check_size(*sides)
+    return x.expand(sides)
 
 
 @operator("Tile")
 def tile(node: Node, x: Tensor, repeats: Tensor) -> Tensor:
     """Repeat along every axis."""
+    check_size(x.numel(), *repeats.tolist())
     return x.repeat(repeats.tolist())
 
 
@@ -186,6 +197,8 @@ def pad(node: Node, x: Tensor, *given: Tensor | None) -> Tensor:
     amounts = integers(node, "pads", _last(given, 0))
     axes = integers(node, "axes", _last(given, 2)) or list(range(x.dim()))
     before, after = amounts[: len(axes)], amounts[len(axes) :]
+    rims = {axis % x.dim(): a + b for axis, a, b in zip(axes, before, after, strict=True)}
+    check_size(*(length + rims.get(axis, 0) for axis, length in enumerate(x.shape)))
     mode = node.get("mode", "constant")
     if mode == "constant":
         return _pad_constant(x, axes, before, after, _fill(node, _last(given, 1)))

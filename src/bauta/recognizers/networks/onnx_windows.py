@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bauta.recognizers.networks.onnx_file import Node
-from bauta.recognizers.networks.onnx_operators import operator, unsupported
+from bauta.recognizers.networks.onnx_operators import check_size, operator, unsupported
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _MAXIMA = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -57,6 +57,8 @@ class Windows:
     def pad(self, x: Tensor, value: float) -> Tensor:
         """Add the rims to an image."""
         behind = [a + b for a, b in zip(self.after, self.beyond, strict=True)]
+        rims = (b + a for b, a in zip(self.before, behind, strict=True))
+        check_size(*x.shape[:2], *(n + rim for n, rim in zip(x.shape[2:], rims, strict=True)))
         pairs = [n for pair in zip(self.before, behind, strict=True) for n in reversed(pair)]
         return F.pad(x, pairs[::-1], value=value) if any(pairs) else x
 
@@ -90,6 +92,8 @@ def _rims(
 def conv(node: Node, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Convolution in one to three axes."""
     windows = Windows.of(node, x.shape[2:], weight.shape[2:])
+    rims = zip(x.shape[2:], windows.before, windows.after, windows.strides, strict=True)
+    check_size(len(x), len(weight), *((n + b + a) // s + 1 for n, b, a, s in rims))
     padding = windows.before
     if windows.before != windows.after:
         x, padding = windows.pad(x, 0.0), (0,) * len(padding)
@@ -177,6 +181,7 @@ def _resample(
     """Resample one axis; the axes are independent of each other."""
     if length == x.shape[axis] and factor == 1:
         return x
+    check_size(x.numel() // max(x.shape[axis], 1), length)
     places = _places(x.shape[axis], length, factor, coordinates)
     last = x.shape[axis] - 1
     if node.get("mode", "nearest") == "nearest":
