@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from bauta.errors import MediaError, OutputExistsError
 
 
@@ -87,6 +89,37 @@ def writing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise MediaError(
             f"cannot write {path}: {reason}; check the permissions of the folder and the free space"
         ) from error
+
+
+@contextlib.contextmanager
+def locked(path: str | os.PathLike[str], *, patience: float = 60.0) -> Iterator[None]:
+    """Hold what is beside ``path`` for this process alone, so that two do not change it at once.
+
+    For files that are read, changed, and written anew. The lock is a hidden file beside it, which
+    stays; the system gives it free when its holder dies.
+
+    Args:
+        path: the file that is to be changed; it need not exist.
+        patience: seconds to wait for another process.
+
+    Raises:
+        MediaError: another process holds it all that time, or the folder cannot be written.
+
+    """
+    target = Path(path)
+    lock = FileLock(target.with_name(f".{target.name}.lock"), timeout=patience)
+    with writing(target):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise MediaError(
+                f"cannot write {target}: another process has been changing it for {patience:.0f} "
+                "seconds; try again"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def check_target(

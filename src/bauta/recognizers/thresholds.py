@@ -17,7 +17,9 @@ import numpy as np
 
 from bauta.errors import WeightsError
 from bauta.media import atomic_write
-from bauta.weights.records import data_folder
+from bauta.media.atomic import locked
+from bauta.plain import build, table_of
+from bauta.weights.records import REINSTALL, data_folder
 
 #: Deviation of the random part of a protected copy's similarity to other photos, where the copy
 #: has nothing left in common with the original (benchmarks/estimate.py).
@@ -76,43 +78,55 @@ def user_file() -> Path:
 
 def save_thresholds(file: Path, name: str, table: Mapping[str, Threshold]) -> None:
     """Put a recognizer's thresholds into a file, which keeps those of all others."""
-    tables = dict(_parse(file.read_text("utf-8"), str(file))) if file.is_file() else {}
-    tables[name] = dict(table)
     file.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, to_json(tables).encode(), overwrite=True)
+    with locked(file):
+        tables = _read(file)
+        tables[name] = dict(table)
+        atomic_write(file, to_json(tables).encode(), overwrite=True)
 
 
 def forget_thresholds(name: str) -> None:
     """Drop the user's own thresholds of a recognizer: another network may take its name."""
     file = user_file()
-    tables = dict(_parse(file.read_text("utf-8"), str(file))) if file.is_file() else {}
-    if tables.pop(name, None) is not None:
-        atomic_write(file, to_json(tables).encode(), overwrite=True)
+    if name not in _read(file):
+        return
+    with locked(file):
+        tables = _read(file)
+        if tables.pop(name, None) is not None:
+            atomic_write(file, to_json(tables).encode(), overwrite=True)
 
 
 def thresholds_of(name: str) -> Mapping[str, Threshold]:
     """Thresholds of a recognizer: the shipped ones, replaced by the user's own measurements."""
-    shipped = resources.files("bauta").joinpath("data/thresholds.json").read_text("utf-8")
+    shipped = resources.files("bauta").joinpath("data/thresholds.json").read_bytes()
     table = dict(_parse(shipped).get(name, {}))
-    own = user_file()
-    if own.is_file():
-        table.update(_parse(own.read_text("utf-8"), str(own)).get(name, {}))
+    table.update(_read(user_file()).get(name, {}))
     return MappingProxyType(table)
 
 
+def _read(file: Path) -> dict[str, dict[str, Threshold]]:
+    """Tables of a file, by recognizer; none if there is no file."""
+    try:
+        return dict(_parse(file.read_bytes(), str(file))) if file.is_file() else {}
+    except OSError as error:
+        raise WeightsError(f"cannot read {file}: {error.strerror or error}") from error
+
+
 @cache
-def _parse(text: str, source: str = "package") -> dict[str, dict[str, Threshold]]:
+def _parse(text: str | bytes, source: str = "") -> dict[str, dict[str, Threshold]]:
     try:
         return {
-            recognizer: {name: _threshold(values) for name, values in table.items()}
-            for recognizer, table in json.loads(text).items()
+            recognizer: {
+                # Without genuine pairs no share of them is known.
+                name: build(Threshold, values, boundless=("tar",))
+                for name, values in dict(table).items()
+            }
+            for recognizer, table in table_of(text).items()
         }
-    except (ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{source}: not a table of thresholds ({error}); delete it") from error
-
-
-def _threshold(values: Mapping[str, Any]) -> Threshold:
-    return Threshold(**{**values, "genuine": tuple(map(float, values.get("genuine", ())))})
+    except (ValueError, TypeError) as error:
+        remedy = "delete it" if source else REINSTALL
+        where = source or "data/thresholds.json of the package"
+        raise WeightsError(f"{where}: not a table of thresholds ({error}); {remedy}") from error
 
 
 def _plain(threshold: Threshold) -> dict[str, Any]:

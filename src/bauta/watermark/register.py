@@ -13,7 +13,8 @@ from bauta.errors import KeyFileError, UsageError
 from bauta.keys.files import key_bytes
 from bauta.keys.sealing import seal_with_secret, unseal_with_secret
 from bauta.keys.watermark import WatermarkKey
-from bauta.media.atomic import atomic_write
+from bauta.media.atomic import atomic_write, locked
+from bauta.plain import table_of
 from bauta.watermark.codes import checked
 
 SUFFIX = ".ids"
@@ -41,7 +42,7 @@ def read_register(path: str | Path, key: WatermarkKey) -> list[str]:
     name = Path(path).name
     data = unseal_with_secret(_KIND, key_bytes(path), key.secret, name=name)
     try:
-        rows = json.loads(data)["identifiers"]
+        rows = table_of(data)["identifiers"]
         if not isinstance(rows, list):
             raise TypeError("a list is missing")
         return [checked(str(row)) for row in rows]
@@ -54,15 +55,25 @@ def give_out(path: str | Path, key: WatermarkKey, identifier: str) -> list[str]:
 
     Raises:
         KeyFileError: as :func:`read_register`, or the register is full.
+        MediaError: it cannot be written.
         UsageError: the identifier cannot be used.
 
     """
     text, known = checked(identifier), read_register(path, key)
     if text in known:
         return known
+    with locked(path):
+        return _added(Path(path), key, text)
+
+
+def _added(path: Path, key: WatermarkKey, text: str) -> list[str]:
+    """Another process may have given out some meanwhile, so the register is read once more."""
+    known = read_register(path, key)
+    if text in known:
+        return known
     if len(known) >= _MOST:
         raise KeyFileError(
-            f"{Path(path).name} holds {_MOST} identifiers, and with more, traces would get harder: "
+            f"{path.name} holds {_MOST} identifiers, and with more, traces would get harder: "
             "make another key (bauta watermark keygen)"
         )
     rows = [*known, text]
