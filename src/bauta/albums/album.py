@@ -361,5 +361,6 @@ def _copy(source: Path, target: Path) -> None:
 
 def _clear(output: Path) -> None:
     """Remove what was being written when a run was killed."""
-    for part in output.rglob(".bauta-*.tmp"):
-        part.unlink(missing_ok=True)
+    with writing(output):
+        for part in output.rglob(".bauta-*.tmp"):
+            part.unlink(missing_ok=True)

@@ -11,13 +11,14 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from bauta.errors import MediaError, UsageError
 from bauta.media.atomic import atomic_write, writing
+from bauta.plain import build, table_of
 
 #: Folder in the output that holds manifest and lock.
 FOLDER = ".bauta"
@@ -55,6 +56,17 @@ class Entry:
     seconds: float = 0.0
     report: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Check that nothing outside of the output folder is meant.
+
+        Raises:
+            ValueError: the path of the protected file leads out of it.
+
+        """
+        path = PurePosixPath(self.written)
+        if path.is_absolute() or ".." in path.parts or "\0" in self.written:
+            raise ValueError(f"{self.written!r} is not within the folder")
+
 
 class Manifest:
     """The manifest of an output folder, held by one run at a time.
@@ -90,15 +102,20 @@ class Manifest:
             # Anew, with one line for each file, and without a line that was torn.
             lines = [_line({"bauta": _VERSION}), *map(_entry_line, self.entries.values())]
             atomic_write(self._file, "".join(lines).encode(), overwrite=True)
-            self._stream = self._file.open("a", encoding="utf-8")
+            with writing(self._file):
+                self._stream = self._file.open("a", encoding="utf-8")
         except BaseException:
             self._lock.release()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._lock.release()
+        try:
+            # What the disk did not take was told when it was noted; half a line is passed over.
+            with contextlib.suppress(OSError):
+                self._stream.close()
+        finally:
+            self._lock.release()
 
     @property
     def _file(self) -> Path:
@@ -144,12 +161,12 @@ def read_entries(output: Path) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for number, line in enumerate(lines):
         try:
-            data = json.loads(line)
+            data = table_of(line)
             if not number:
                 if data["bauta"] > _VERSION:
                     raise UsageError(f"{file} is of a later version of bauta")
                 continue
-            entry = Entry(**data)
+            entry = build(Entry, data)
         except (ValueError, TypeError, KeyError) as error:
             if number and number == len(lines) - 1:
                 break

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from bauta.cores import usable_cores
 from bauta.errors import MediaError
@@ -14,6 +14,7 @@ from bauta.media.video.colour import Coding, Planes, picture_of, usual_matrix
 from bauta.media.video.encoders import Encoder
 from bauta.media.video.facts import ColourTags, VideoFacts
 from bauta.media.video.tags import kept_tags
+from bauta.memory import raise_if_short
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -30,15 +31,16 @@ _NOTES = {"h264": "filter_units=remove_types=6"}
 
 @contextmanager
 def encoding(target: Path) -> Iterator[None]:
-    """Turn what FFmpeg raises while ``target`` is written into a MediaError."""
+    """Turn what FFmpeg or the system raises while ``target`` is written into a MediaError."""
     import av
 
     try:
         yield
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError) as error:
+        raise_if_short(error)
         raise MediaError(
-            f"cannot write {target}: {error.strerror}; check the free space of the disk, or give "
-            "the output another suffix"
+            f"cannot write {target}: {error.strerror or error}; check the free space of the disk, "
+            "or give the output another suffix"
         ) from error
 
 
@@ -66,26 +68,45 @@ def muxing(
     import av
 
     tags = kept_tags(source.metadata, keep=keep)
+    with _opened(temporary, target) as stream:
+        with encoding(target):
+            container = av.open(
+                stream, "w", format=muxer, container_options=_options(muxer, time_base, tags)
+            )
+        _describe(container, source, tags, keep=keep)
+        try:
+            yield container
+        except BaseException:
+            with suppress(Exception):
+                container.close()
+            raise
+        with encoding(target):
+            container.close()
+
+
+@contextmanager
+def _opened(temporary: Path, target: Path) -> Iterator[IO[bytes]]:
+    """The file itself: one that FFmpeg opens stays open if there is no room for its header."""
     with encoding(target):
-        container = av.open(
-            f"file:{temporary}",
-            "w",
-            format=muxer,
-            container_options=_options(muxer, time_base, tags),
-        )
+        stream = temporary.open("xb")
+    try:
+        yield stream
+    except BaseException:
+        with suppress(OSError):
+            stream.close()
+        raise
+    with encoding(target):
+        stream.close()
+
+
+def _describe(
+    container: "OutputContainer", source: "InputContainer", tags: dict[str, str], *, keep: bool
+) -> None:
     container.metadata.update(tags)
     if keep:
         container.set_chapters(source.chapters())
     else:
         container.flags |= _BIT_EXACT
-    try:
-        yield container
-    except BaseException:
-        with suppress(Exception):
-            container.close()
-        raise
-    with encoding(target):
-        container.close()
 
 
 class Pictures:
