@@ -37,6 +37,7 @@ from bauta.media import (
 )
 from bauta.media.atomic import check_target
 from bauta.media.kinds import SUFFIXES
+from bauta.memory import enough_memory
 from bauta.methods.personal import PersonalMethod, ShareProgress, personal_methods
 
 #: What is added to the names of photos that wear a mask, of those that lost it, and of the records
@@ -77,6 +78,7 @@ class Worn:
         return asdict(self)
 
 
+@enough_memory()
 def fit_mask(
     photos: Sequence[str | Path],
     out: str | Path,
@@ -119,6 +121,7 @@ def _estimator(method: str, options: Mapping[str, Any]) -> PersonalMethod:
     return kind().set_params(**options)
 
 
+@enough_memory()
 def apply_mask(
     mask: PersonalMask,
     photo: str | Path,
@@ -187,6 +190,7 @@ def apply_mask(
     )
 
 
+@enough_memory()
 def remove_mask(
     mask: PersonalMask,
     photo: str | Path,

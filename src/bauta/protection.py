@@ -19,6 +19,7 @@ from bauta.faces.face import Face
 from bauta.faces.finders import find
 from bauta.media import describe_metadata, output_suffix, read_photo, write_photo
 from bauta.media.atomic import check_target
+from bauta.memory import enough_memory
 from bauta.optimisation import change_photos, held_out_of
 from bauta.recognizers.base import Judge, Recognizer
 from bauta.recognizers.zoo import (
@@ -54,6 +55,7 @@ class Protected:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 
+@enough_memory()
 def protect(
     path: str | Path,
     out: str | Path | None = None,

@@ -27,6 +27,7 @@ from bauta.media import (
     write_photo,
 )
 from bauta.media.atomic import check_target
+from bauta.memory import enough_memory
 from bauta.watermark.codes import CERTAIN, Match, best_match, checked, code_word
 from bauta.watermark.embedding import mark_photo
 from bauta.watermark.reading import Reading, read_faces
@@ -187,6 +188,7 @@ def own_key(path: str | Path, passphrase: str | None = None) -> OwnKey:
     return OwnKey(file=Path(path), key=read_watermark_key(path, passphrase))
 
 
+@enough_memory()
 def embed(
     key: OwnKey,
     identifier: str,
@@ -269,6 +271,7 @@ def check_request(identifier: str, epsilon: float) -> None:
         raise UsageError(f"epsilon must be between 1 and 64 grey levels, got {epsilon}")
 
 
+@enough_memory()
 def trace(
     keys: Sequence[OwnKey],
     photo: str | Path,

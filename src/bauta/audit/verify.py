@@ -16,6 +16,7 @@ from bauta.errors import NoFaceError, UsageError
 from bauta.faces.detect import find_faces, find_near
 from bauta.faces.face import Face
 from bauta.media import read_photo
+from bauta.memory import enough_memory
 from bauta.recognizers.base import Judge, similarity_matrix
 from bauta.recognizers.zoo import BUILT_IN_JUDGE
 
@@ -31,6 +32,7 @@ class References(NamedTuple):
     faces: list[Face]
 
 
+@enough_memory()
 def verify(
     original: str | Path,
     protected: str | Path,

@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 from rich.progress import Progress
 
-from bauta.cli.output import complain, progress_bar
+from bauta.cli.output import complain, progress_bar, said
 from bauta.cli.paths import make_folder
 from bauta.errors import BautaError, RegistryError, UsageError
 
@@ -46,9 +46,10 @@ def run_jobs(
         task = bar.add_task(what, total=len(jobs))
         for source, target in jobs:
             try:
-                if target is not None:
-                    make_folder(target.parent)
-                one = do(source, target, bar)
+                with said():
+                    if target is not None:
+                        make_folder(target.parent)
+                    one = do(source, target, bar)
             except BautaError as error:
                 if len(jobs) == 1 and isinstance(error, UsageError | RegistryError):
                     complain(error)

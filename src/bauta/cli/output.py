@@ -21,7 +21,8 @@ from rich.progress import (
 from rich.table import Table
 
 from bauta.audit.scores import FaceReport, PhotoReport, Score
-from bauta.errors import BautaError, RegistryError, UsageError
+from bauta.errors import BautaError, MediaError, RegistryError, UsageError
+from bauta.memory import enough_memory
 
 #: For people; errors and progress go to standard error so that output can be piped.
 out = Console(highlight=False, soft_wrap=True)
@@ -58,10 +59,27 @@ def say_who_is_left_out() -> None:
 
 
 @contextmanager
+def said() -> Iterator[None]:
+    """Turn what a full disk, a folder that refuses, or a full memory raises into BautaErrors."""
+    try:
+        with enough_memory():
+            yield
+    except ConnectionError:
+        raise  # nobody reads the output any more
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise MediaError(
+            f"{where}{error.strerror or error}; check the permissions of the folder and the free "
+            "space, then run the same again"
+        ) from error
+
+
+@contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn errors of usage into exit code 2, and all others of Bauta's into 1."""
     try:
-        yield
+        with said():
+            yield
     except BautaError as error:
         complain(error)
         raise typer.Exit(2 if isinstance(error, UsageError | RegistryError) else 1) from error

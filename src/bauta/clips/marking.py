@@ -17,6 +17,7 @@ from bauta.errors import NoFaceError, UsageError
 from bauta.faces.face import Face
 from bauta.media.atomic import check_target
 from bauta.media.video import Video, VideoWriter, describe_metadata, output_suffix, read_video
+from bauta.memory import enough_memory
 from bauta.recognizers.zoo import get_surrogate
 from bauta.settings import Settings
 from bauta.watermark.embedding import mark_photo
@@ -70,6 +71,7 @@ class MarkedClip:
         return {**vars(self), "source": str(self.source), "written": str(self.written)}
 
 
+@enough_memory()
 def mark_video(
     key: OwnKey,
     identifier: str,
@@ -150,6 +152,7 @@ def mark_video(
     )
 
 
+@enough_memory()
 def trace_video(
     keys: Sequence[OwnKey],
     path: str | Path,

@@ -20,6 +20,7 @@ from bauta.masks.owner import likeness
 from bauta.masks.wearing import member_for, put_on
 from bauta.media.atomic import check_target
 from bauta.media.video import Video, VideoWriter, describe_metadata, output_suffix, read_video
+from bauta.memory import enough_memory
 from bauta.personal import MASKED
 from bauta.recognizers.zoo import get_surrogate
 from bauta.settings import Settings
@@ -67,6 +68,7 @@ class WornClip:
         }
 
 
+@enough_memory()
 def mask_video(
     mask: PersonalMask,
     path: str | Path,

@@ -22,6 +22,7 @@ from bauta.clips.work import Work, fingerprint
 from bauta.errors import NoFaceError, UsageError
 from bauta.media.atomic import check_target
 from bauta.media.video import Video, VideoWriter, describe_metadata, output_suffix, read_video
+from bauta.memory import enough_memory
 from bauta.optimisation import carried_out, held_out_of
 from bauta.protection import default_output, team
 from bauta.recognizers.base import Recognizer
@@ -37,6 +38,7 @@ SAMPLES = 60
 _FORMAT = 1
 
 
+@enough_memory()
 def protect_video(
     path: str | Path,
     out: str | Path | None = None,

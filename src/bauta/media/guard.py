@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from PIL import Image
 
 from bauta.errors import BautaError, CorruptImageError, ImageTooLargeError, MediaError
+from bauta.memory import raise_if_short
 
 FORMATS = "JPEG, PNG, WebP, TIFF, BMP, GIF or HEIC"
 """The formats that Bauta reads, for messages."""
@@ -43,7 +44,7 @@ def decoding(name: str, kind: str) -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
         raise ImageTooLargeError(
-            f"{name} is too large to open ({error or 'out of memory'}): make it smaller"
+            f"{name} is too large to open ({str(error) or 'out of memory'}): make it smaller"
         ) from error
     except Exception as error:  # decoders raise anything on hostile bytes
         detail = str(error) or type(error).__name__
@@ -62,6 +63,7 @@ def encoding(kind: str) -> Iterator[None]:
     except BautaError:
         raise
     except Exception as error:  # encoders raise anything
+        raise_if_short(error)
         detail = str(error) or type(error).__name__
         raise MediaError(f"cannot encode this photo as {kind}: {detail}") from error
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from bauta.errors import UsageError, WeightsError
 from bauta.faces.face import Face
 from bauta.faces.frame import cut_canvas
+from bauta.memory import raise_if_short
 from bauta.recognizers.base import Crop, Judge, Recognizer
 from bauta.recognizers.crops import crop_of
 from bauta.recognizers.networks.onnx_graph import OnnxGraph
@@ -244,6 +245,7 @@ class OnnxJudge(Judge):
             # The runtime reports a network that does not work by types of its own.
             (output,) = self._session.run([self._output], {self._input: images})
         except Exception as error:
+            raise_if_short(error)
             raise WeightsError(f"{self._path} cannot be computed: {error}") from error
         return np.asarray(output, dtype=np.float32)
 

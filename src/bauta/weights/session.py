@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bauta.errors import MissingExtraError, WeightsError
+from bauta.memory import raise_if_short
 
 
 def open_session(model: Path, threads: int, *, what: str) -> Any:
@@ -42,4 +43,5 @@ def open_session(model: Path, threads: int, *, what: str) -> Any:
             model.read_bytes(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
+        raise_if_short(error)
         raise WeightsError(f"cannot load {what} from {model}: {error}") from error
