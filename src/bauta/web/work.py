@@ -12,11 +12,12 @@ from typing import Any
 from bauta.albums.work import ShareProgress, share_of_photo
 from bauta.audit.scores import PhotoReport
 from bauta.audit.verify import verify
-from bauta.errors import BautaError
+from bauta.errors import BautaError, OutOfMemoryError
 from bauta.faces.finders import find
 from bauta.keys.mask import PersonalMask, read_mask
 from bauta.media import describe_metadata, read_photo
 from bauta.media.profile import colour_profile
+from bauta.memory import is_short
 from bauta.personal import Worn, apply_mask, fit_mask, remove_mask
 from bauta.protection import protect
 from bauta.recognizers.zoo import default_judges, get_recognizer
@@ -60,13 +61,12 @@ def do(ask: Ask, tell: ShareProgress | None = None) -> Answer:
     """Do what is asked; whatever happens becomes an answer."""
     try:
         return Answer(data=ask.run(tell or (lambda _share: None)))
-    except BautaError as error:
-        return Answer(error=str(error), kind=type(error).__name__)
-    except MemoryError:
-        return Answer(error=OUT_OF_MEMORY, kind="MemoryError")
     except Exception as error:  # one photo must not end the process that others wait for
         name = type(error).__name__
-        return Answer(error=f"{_UNEXPECTED}{name}: {error}", kind=name)
+        if is_short(error) or isinstance(error, OutOfMemoryError):
+            return Answer(error=OUT_OF_MEMORY, kind=name)
+        known = isinstance(error, BautaError)
+        return Answer(error=str(error) if known else f"{_UNEXPECTED}{name}: {error}", kind=name)
 
 
 @dataclass(frozen=True, kw_only=True)
