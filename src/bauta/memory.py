@@ -14,6 +14,7 @@ _WORDS = (
     "out of memory",
     "bad_alloc",
     "bad allocation",
+    "failed to map segment",
 )
 
 

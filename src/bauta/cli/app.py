@@ -9,6 +9,8 @@ import typer
 
 from bauta.cli import bench, mask, private, protect, recognizers, serve, verify, views, watermark
 from bauta.cli.manual import manual, tidy
+from bauta.cli.output import complain, said
+from bauta.errors import BautaError
 
 _MEASURING = "Measuring and training"
 app = typer.Typer(
@@ -65,4 +67,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    app()
+    try:
+        with said():
+            app()
+    except BautaError as error:
+        # Commands say their errors themselves; what fails while they load, such as a damaged file
+        # of the package, is said here.
+        complain(error)
+        sys.exit(1)
