@@ -7,12 +7,13 @@ OUT ?= out
 # pip never reaches for the gigabytes of CUDA that an unpinned torch brings.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: protect test lint setup setup-dev clean
+.PHONY: protect test lint docs licences setup setup-dev clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make protect PHOTO=me.jpg   protect a photo (a sample if none is given) into $(OUT)/"
 	@echo "make test                   lint, types and tests"
+	@echo "make docs                   the site of documentation, into site/"
 
 $(VENV)/.made: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Bauta needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
@@ -43,5 +44,13 @@ lint: $(VENV)/.made-dev
 test: lint
 	$(BIN)/pytest
 
+# The theme would print news of its maker with every build.
+docs: $(VENV)/.made-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "see site/index.html (for the search: python3 -m http.server -d site)"
+
+licences: $(VENV)/.made-dev
+	$(BIN)/python tools/licences.py > docs/licences.md
+
 clean:
-	rm -rf $(VENV) $(OUT) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OUT) site .mypy_cache .pytest_cache .ruff_cache .hypothesis
