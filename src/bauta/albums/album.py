@@ -215,6 +215,7 @@ class _Run:
         self.tell = progress or (lambda _what, _done, _total: None)
         self.told = told or (lambda _entry: None)
         self.shares: dict[str, float] = {}
+        self.made = 0.0
         self.total = sum(one.plan in ("do", "again") for one in planned)
         self.seconds = 0.0
 
@@ -246,11 +247,13 @@ class _Run:
         one = self.planned[event.task.name]
         if event.kind == "begin":
             self.manifest.note(self._entry(one, "begun"))
-        self.shares[one.media.name] = event.share
+        share = event.share if event.outcome is None else 1.0
+        # A running sum: of thousands of files, a new one for every event would be most of the work.
+        self.made += share - self.shares.get(one.media.name, 0.0)
+        self.shares[one.media.name] = share
         if event.outcome is not None:
-            self.shares[one.media.name] = 1.0
             self._end(one, event.outcome)
-        self.tell("protecting", sum(self.shares.values()), self.total)
+        self.tell("protecting", self.made, self.total)
 
     def copy(self) -> None:
         """Give files the same output as others of the same content."""

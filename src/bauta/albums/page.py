@@ -31,6 +31,8 @@ _GROUPS = (
 )
 #: So many photos of a group are shown; all are named.
 _PICTURES = 24
+#: Lists of up to so many names are open.
+_OPEN = 50
 _SIDE = 220
 
 
@@ -79,7 +81,9 @@ def _page(album: AlbumReport, created: datetime) -> str:
                     about=about,
                     count=f"{len(members):,}",
                     pictures=_pictures(members, album),
-                    rows=join(_row(entry) for entry in members),
+                    rows=join(_row(entry, album.folder) for entry in members),
+                    # Where nothing is to be seen, names are all that there is.
+                    open="open" if len(members) <= _OPEN and members[0].status != "done" else "",
                 )
                 for key, title, about, members in groups
                 if members
@@ -111,9 +115,10 @@ def _deciding(entry: Entry) -> Iterable[float]:
                 yield score.get("matches", score.get("matched", 0)) or 0
 
 
-def _row(entry: Entry) -> Html:
+def _row(entry: Entry, folder: Path) -> Html:
     faces = sum(bool(face.get("chosen", True)) for face in entry.report.get("faces", ()))
-    about = entry.error or (f"{faces} face" + ("" if faces == 1 else "s"))
+    error = entry.error.replace(str(folder / entry.name), Path(entry.name).name)
+    about = error or (f"{faces} face" + ("" if faces == 1 else "s"))
     if entry.status == "done":
         about += f", up to {_matches(entry):.0%} of other photos match"
     return _parts.fill("row", name=entry.name, about=about, seconds=f"{entry.seconds:.1f} s")

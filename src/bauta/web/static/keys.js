@@ -25,8 +25,10 @@ export class Keys {
   }
 
   update(keys) {
+    const known = new Set(this.keys.map((key) => key.id));
     this.keys = keys.filter((key) => key.kind === this.kind && key.there);
-    if (!this.key) this.chosen = this.keys.at(-1)?.id ?? "";
+    // The newest is the one that was just made or opened.
+    if (!this.key || !known.has(this.keys.at(-1).id)) this.chosen = this.keys.at(-1)?.id ?? "";
     const stamp = JSON.stringify([this.keys.map((key) => [key.id, key.sealed, key.register]), this.chosen]);
     if (stamp === this.stamp) return;
     this.stamp = stamp;
@@ -35,8 +37,7 @@ export class Keys {
 
   choose(id) {
     this.chosen = id;
-    this.stamp = "";
-    this.update(this.keys);
+    this.draw();
   }
 
   draw() {

@@ -101,6 +101,18 @@ export class Tray {
     for (const [id, card] of this.cards) if (card.faces().length) chosen[id] = card.faces();
     return chosen;
   }
+
+  /** Those that were not asked the same of before; all of them if there is nothing new. */
+  fresh(asked) {
+    const all = Object.entries(this.chosen());
+    const fresh = all.filter(([id, faces]) => this.cards.get(id).asked !== JSON.stringify([asked, faces]));
+    return { photos: Object.fromEntries(fresh.length ? fresh : all), again: all.length > 0 && fresh.length === 0 };
+  }
+
+  /** Remember what was asked, so that it is not done twice unasked. */
+  remember(asked, photos) {
+    for (const [id, faces] of Object.entries(photos)) this.cards.get(id).asked = JSON.stringify([asked, faces]);
+  }
 }
 
 class Card {
@@ -111,6 +123,8 @@ class Card {
     this.left = new Set();
     this.view = 0;
     this.stamp = "";
+    this.turn = 0;
+    this.asked = "";
     this.words = h("p", { class: "hint" });
     this.bar = h("progress", { max: "1" });
     this.body = h("div", { class: "stack" });
@@ -134,11 +148,12 @@ class Card {
     if (stamp === this.stamp) return;
     const before = this.stamp;
     this.stamp = stamp;
-    if (look?.status === "done" && before.split(",")[0] !== String(look.id)) this.left.clear();
+    if (before.split(",")[0] !== String(look?.id)) this.left.clear();
     this.draw().catch(problem);
   }
 
   async draw() {
+    const turn = (this.turn += 1);
     const { look, result, name } = this.photo;
     if (!look || look.status === "waiting" || look.status === "running") return this.show(this.wait("Looking for faces"));
     if (look.status !== "done") return this.show(h("p", { class: "verdict bad" }, h("b", {}, "Cannot be opened: "), look.error));
@@ -149,9 +164,13 @@ class Card {
         h("button", { type: "button", onClick: doing(() => this.stop()) }, "Stop"));
     } else if (result?.status === "failed") under.push(failed(result));
     else if (result?.status === "done") under.push(...this.outcome(result));
-    const shown = result?.status === "done" && result.kind !== "trace";
-    this.show(shown ? await this.compared() : await this.plain(), ...under);
+    const compares = result?.status === "done" && result.kind !== "trace";
+    const figure = compares ? await this.compared() : await this.plain();
+    // Something newer may have been drawn while pictures came.
+    if (turn !== this.turn) return;
+    this.show(figure, ...under);
     if (result?.status === "done") say(`${name}: ${result.data.title ?? result.data.answer}`);
+    if (result && (result.kind !== "protect" || ["failed", "stopped"].includes(result.status))) this.asked = "";
     if (result?.status === "failed") say(`${name}: ${result.error}`);
   }
 
@@ -193,6 +212,7 @@ class Card {
       if (!this.left.delete(number)) this.left.add(number);
       button.setAttribute("aria-pressed", String(!this.left.has(number)));
       words();
+      this.changed().catch(problem);
     });
     return button;
   }

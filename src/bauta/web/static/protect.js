@@ -14,7 +14,7 @@ export class Protect {
     this.identifier = h("input", { type: "text", maxlength: "120", placeholder: "given to Anna, November" });
     this.go = h("button", { type: "button", class: "main", onClick: doing(() => this.start()) }, "Hide faces");
     this.hint = h("p", { class: "hint" });
-    this.element = h("div", { class: "stack" });
+    this.element = h("div", { class: "stack", onInput: () => this.tell() });
     this.draw();
   }
 
@@ -51,17 +51,30 @@ export class Protect {
     ].filter(Boolean));
   }
 
+  /** All that decides how a photo comes out. */
+  wish() {
+    const mark = this.asked.method === "dpg" ? { ...this.keys.asked(), identifier: this.identifier.value } : {};
+    return { ...this.asked, ...mark };
+  }
+
   update(state) {
     this.keys.update(state.keys);
-    const count = Object.keys(this.tray.chosen()).length;
+    this.tell();
+  }
+
+  tell() {
+    const { photos, again } = this.tray.fresh(this.wish());
+    const count = Object.keys(photos).length;
     this.go.disabled = count === 0;
-    this.go.textContent = count > 1 ? `Hide faces in ${count} photos` : "Hide faces";
+    this.go.textContent = `Hide faces${count > 1 ? ` in ${count} photos` : ""}${again ? " again" : ""}`;
     this.hint.textContent = count ? "Press a face in a photo to leave it as it is." : "Drop a photo with a face first.";
   }
 
   async start() {
-    const key = this.asked.method === "dpg" ? { ...this.keys.asked(), identifier: this.identifier.value } : {};
-    await server.post("/api/protect", { ...this.asked, ...key, photos: this.tray.chosen() });
+    const wish = this.wish();
+    const { photos } = this.tray.fresh(wish);
+    await server.post("/api/protect", { ...wish, photos });
+    this.tray.remember(wish, photos);
     await this.changed();
   }
 }
