@@ -40,7 +40,7 @@ class Column:
     def of(self, measured: Mapping[str, Any]) -> float | None:
         """Mean over people; the largest change is that of all."""
         values = (measured.get(self.part, {}) if self.part else measured).get(self.key)
-        if values is None or (isinstance(values, list) and not values):
+        if values is None or not np.size(values):
             return None
         return float(np.max(values) if self.key == "largest" else np.mean(values))
 
@@ -79,7 +79,7 @@ def read_quality(store: Store, plan: Plan) -> Quality:
     found: dict[str, Mapping[str, Any]] = {}
     for key, file in files.items():
         if file.is_file():
-            with sensible(file):
+            with sensible(file), np.errstate(all="raise"):
                 found[key] = store.read(file)
                 for column in COLUMNS:
                     column.text(found[key])

@@ -85,7 +85,7 @@ def read_row(folder: Path) -> Row:
         raise UsageError(f"{folder}: run bauta private evaluate first")
     try:
         return _row(folder, read_measured(folder / EVALUATION))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise UsageError(
             f"what was measured in {folder} is damaged ({error}): run bauta private evaluate and "
             "bauta private invert again"
