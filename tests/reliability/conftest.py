@@ -77,14 +77,21 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[], Path]]:
         if real:
             subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         else:
-            folder.chmod(0o555)
+            allow(folder, 0o555)
         return folder
 
     yield close
     if real:
         subprocess.run(["umount", str(folder)], check=True)
     else:
-        folder.chmod(0o755)
+        allow(folder, 0o755)
+
+
+def allow(folder: Path, mode: int) -> None:
+    """Set the permissions of a folder and of those in it."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(mode)
 
 
 @pytest.fixture

@@ -25,7 +25,8 @@ READS = re.compile(
     r"csv\.(Dict)?[rR]eader\(|ZipFile\(|load_model_from_string\(|av\.open\(|int\.from_bytes\("
 )
 #: Modules that read, and whose bytes are tried elsewhere or are nobody else's. Readers of photos,
-#: and all in "media" that they use, are tried in tests/media/test_properties.py, pages in tests/web.
+#: and all in "media" that they use, are tried in tests/media/test_properties.py; requests of the
+#: page in tests/web.
 ELSEWHERE = {
     # What FFmpeg has decoded already; rows mp4, mkv and avi go through it.
     "media.video.side", "media.video.colour", "media.video.output",
