@@ -194,6 +194,8 @@ def _tensor(tensor: Any) -> Tensor:
     from onnx import numpy_helper
 
     array = numpy_helper.to_array(tensor)
+    if np.iscomplexobj(array):
+        raise ValueError("its weights are complex numbers")
     if array.dtype == np.bool_:
         kind: Any = np.bool_
     elif np.issubdtype(array.dtype, np.integer):
