@@ -75,3 +75,13 @@ def test_help_and_version_load_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_importing_the_package_reads_no_metadata():
+    # It takes longer than all the rest, and is needed for the version alone.
+    code = (
+        "import sys, bauta; assert 'importlib.metadata' not in sys.modules; "
+        "print(bauta.__version__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip()
