@@ -67,6 +67,11 @@ def test_refusing_everything_is_possible():
     assert accuracy(_best_threshold(similarities, same), similarities, same) == 3
 
 
+def test_one_fold_has_no_others():
+    with pytest.raises(UsageError, match="two folds"):
+        fold_accuracies(np.array([0.1, 0.9]), np.array([False, True]), np.array([0, 0]))
+
+
 @settings(max_examples=40)
 @given(scores(least=12, most=30), st.integers(2, 4))
 def testfold_accuracies_are_leave_one_out(data, count):

@@ -166,7 +166,14 @@ def evaluate(
 def fold_accuracies(
     similarities: NDArray[np.float64], same: NDArray[np.bool_], folds: NDArray[np.int_]
 ) -> NDArray[np.float64]:
-    """Accuracy of each fold at the threshold that is best on the other folds."""
+    """Accuracy of each fold at the threshold that is best on the other folds.
+
+    Raises:
+        UsageError: there is one fold only.
+
+    """
+    if len(np.unique(folds)) < 2:
+        raise UsageError("accuracy is measured fold by fold: the pairs need two folds at least")
     out = []
     for fold in np.unique(folds):
         rest = folds != fold
