@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from bauta.albums.album import protect_album
 from bauta.albums.engines import Event
@@ -24,8 +25,10 @@ from bauta.keys.mask import read_mask
 from bauta.keys.watermark import read_watermark_key
 from bauta.media import atomic_write, photo_from_array, read_photo, write_photo
 from bauta.settings import Settings
+from bauta.training.running import append_row, keeping
 from bauta.watermark.register import give_out, read_register, register_of
 from bauta.watermarking import make_key
+from bauta.weights.states import load_state
 from tests.reliability.conftest import Full, leftovers
 from tests.reliability.parsers import _mask
 
@@ -176,6 +179,25 @@ def test_a_video(disk: tuple[Path, Full], tmp_path: Path) -> None:
     write()
     with read_video(target) as video:
         assert sum(1 for _ in video) == 8
+
+
+def test_a_checkpoint(disk: tuple[Path, Full]) -> None:
+    folder, full = disk
+    file, part = folder / "checkpoint.pt", folder / "checkpoint.pt.part"
+
+    def save(step: int) -> None:
+        with keeping(file):
+            torch.save({"step": step, "weights": torch.zeros(9000)}, part)
+            part.replace(file)
+
+    save(1)
+    with full(), pytest.raises(MediaError, match=r"cannot write .*checkpoint\.pt: .*free space"):
+        save(2)
+    assert load_state(file)["step"] == 1
+    with full(), pytest.raises(MediaError, match=ROOM):
+        append_row(folder / "log.csv", ["epoch", "loss"], {"epoch": 1, "loss": "9" * 5000})
+    save(3)
+    assert load_state(file)["step"] == 3
 
 
 # --- the folder cannot be written ------------------------------------------------------------

@@ -40,7 +40,7 @@ from bauta.recognizers.networks.families import build_network
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.faceset import FaceSet
 from bauta.training.losses import MarginHead
-from bauta.training.running import agreed, append_row, decay_groups, launched, warm_cosine
+from bauta.training.running import agreed, append_row, decay_groups, keeping, launched, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 
@@ -372,9 +372,10 @@ def _save(run: _Run) -> None:
         "step": run.step, "seconds": run.seconds, "recipe": run.recipe.to_json(),
         "bound": {"missed": run.bound.missed, "seen": run.bound.seen, "lately": run.bound.lately},
     }  # fmt: skip
-    run.fabric.save(part, state)
-    if run.fabric.is_global_zero:
-        part.replace(run.folder / CHECKPOINT)
+    with keeping(run.folder / CHECKPOINT):
+        run.fabric.save(part, state)
+        if run.fabric.is_global_zero:
+            part.replace(run.folder / CHECKPOINT)
     run.fabric.barrier()
 
 

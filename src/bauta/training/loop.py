@@ -33,7 +33,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
 from bauta.training.pairs import pair_similarities
 from bauta.training.recipe import Recipe
-from bauta.training.running import agreed, append_row, decay_groups, launched, warm_cosine
+from bauta.training.running import agreed, append_row, decay_groups, keeping, launched, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.start import fit_last_layer
 from bauta.training.teachers import to_tensor
@@ -340,9 +340,10 @@ def _save(run: _Run) -> None:
         "step": run.step,
         "recipe": run.recipe.to_json(),
     }
-    run.fabric.save(part, state)
-    if run.fabric.is_global_zero:
-        part.replace(run.folder / CHECKPOINT)
+    with keeping(run.folder / CHECKPOINT):
+        run.fabric.save(part, state)
+        if run.fabric.is_global_zero:
+            part.replace(run.folder / CHECKPOINT)
     run.fabric.barrier()
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from bauta.errors import MissingExtraError, UsageError
+from bauta.errors import MediaError, MissingExtraError, UsageError
+from bauta.media.atomic import writing
 from bauta.memory import raise_if_short
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def warm_cosine(share: float, warmup: float, start: float = 1e-3) -> float:
 def append_row(file: Path, columns: Sequence[str], row: Mapping[str, Any]) -> None:
     """Append a row to a log, which begins with its columns."""
     new = not file.is_file()
-    with file.open("a", newline="", encoding="utf-8") as stream:
+    with writing(file), file.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns)
         if new:
             writer.writeheader()
@@ -90,6 +92,21 @@ def read_rows(file: Path) -> list[dict[str, str]]:
     if any(None in row or None in row.values() for row in rows):
         raise damaged(file, "its rows differ in length")
     return rows
+
+
+@contextmanager
+def keeping(file: Path) -> Iterator[None]:
+    """Turn what is raised while a checkpoint is written into a MediaError."""
+    try:
+        with writing(file):
+            yield
+    except RuntimeError as error:  # torch's words for whatever the system said
+        raise_if_short(error)
+        reason = str(error).partition("\n")[0]
+        raise MediaError(
+            f"cannot write {file}: {reason}; check the free space, then run the same again: it "
+            "goes on from the last checkpoint"
+        ) from error
 
 
 def stored_array(file: Path, *, mapped: bool = True) -> NDArray[Any]:

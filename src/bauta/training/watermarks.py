@@ -31,7 +31,7 @@ from bauta.memory import raise_if_short
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.faceset import FaceSet
-from bauta.training.running import append_row, damaged, warm_cosine
+from bauta.training.running import append_row, damaged, keeping, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 from bauta.training.watermark_check import CHECKS, check
@@ -356,18 +356,17 @@ def _drop_rows(file: Path, step: int) -> None:
 
 def _save(run: _Run) -> None:
     part = run.folder / f"{CHECKPOINT}.part"
-    torch.save(
-        {
-            "networks": run.networks.state_dict(),
-            "optimizer": run.optimizer.state_dict(),
-            "step": run.step,
-            "sums": run.sums,
-            "seconds": run.seconds,
-            "recipe": run.recipe.to_json(),
-        },
-        part,
-    )
-    part.replace(run.folder / CHECKPOINT)
+    state = {
+        "networks": run.networks.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "step": run.step,
+        "sums": run.sums,
+        "seconds": run.seconds,
+        "recipe": run.recipe.to_json(),
+    }
+    with keeping(run.folder / CHECKPOINT):
+        torch.save(state, part)
+        part.replace(run.folder / CHECKPOINT)
 
 
 def _resume(run: _Run) -> None:
