@@ -16,6 +16,7 @@ import pytest
 
 import bauta
 from bauta.errors import WeightsError
+from bauta.recognizers.zoo import default_judges, default_surrogates
 from bauta.weights import records as weights
 from bauta.weights import states
 from bauta.weights.records import FOLDERS_VARIABLE, folders, locate, records
@@ -53,6 +54,19 @@ def test_built_in_weights(
     ) as caught:
         locate(name)
     assert str(tmp_path / row.filename) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["tight-dlib", "tight-judge"])
+def test_no_team_goes_on_without_a_member(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fewer surrogates would protect less, and fewer judges prove less, unnoticed."""
+    row = records()[name]
+    (tmp_path / row.filename).write_bytes(WEB_PAGE)
+    monkeypatch.setattr(weights, "folders", lambda r: [tmp_path] if r is row else folders(r))
+    for team in (lambda: default_surrogates("balanced"), default_judges):
+        with pytest.raises(WeightsError, match=f"not the file of {name}"):
+            team()
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
