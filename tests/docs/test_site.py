@@ -169,11 +169,12 @@ def test_a_browser_asks_this_machine_alone(served: str, width: int):
             page.goto(served + name)
             wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
             assert not page.evaluate(wide), name
-        page.goto(served + "index.html")
+        # The search is ready once its index has come.
+        page.goto(served + "index.html", wait_until="networkidle")
         if width < 900:
             page.click("label[for=__search]")
         page.fill("input.md-search__input", "chameleon")
-        page.wait_for_selector(".md-search-result__item", timeout=20_000)
+        page.wait_for_selector(".md-search-result__item", timeout=60_000)
         browser.close()
     assert complaints == []
     assert [url for url in elsewhere if not url.startswith((served, "data:", "blob:"))] == []
