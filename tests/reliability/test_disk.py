@@ -24,6 +24,7 @@ from bauta.errors import MediaError
 from bauta.keys.mask import read_mask
 from bauta.keys.watermark import read_watermark_key
 from bauta.media import atomic_write, photo_from_array, read_photo, write_photo
+from bauta.media.atomic import check_target
 from bauta.settings import Settings
 from bauta.training.running import append_row, keeping
 from bauta.watermark.register import give_out, read_register, register_of
@@ -215,6 +216,7 @@ def test_photos_and_keys_of_a_read_only_folder(
     write_photo(photo, noise(2), tmp_path / "out.png")
     assert give_out(register_of(medium / "my.key"), key, "Anna") == ["Anna"]
     for write in (
+        lambda: check_target(medium / "out.png"),  # before any work
         lambda: write_photo(photo, noise(2), medium / "out.png"),
         lambda: make_key(medium / "other.key"),
         lambda: give_out(register_of(medium / "my.key"), key, "Ben"),

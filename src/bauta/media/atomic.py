@@ -135,6 +135,12 @@ def check_target(
             raise MediaError(f"cannot write {target}: no folder {target.parent}; make it first")
         if target.is_dir():
             raise MediaError(f"cannot write {target}: it is a folder; give a file name")
+        # Known before minutes of work rather than after them.
+        if not os.access(target.parent, os.W_OK):
+            raise MediaError(
+                f"cannot write {target}: nothing can be written into {target.parent}; check the "
+                "permissions of the folder, or choose another one"
+            )
         for guarded in protect:
             if _same_file(target, Path(guarded)):
                 raise OutputExistsError(
