@@ -3,9 +3,10 @@
     python benchmarks/fuzz.py --examples 5000
     python benchmarks/fuzz.py onnx manifest --examples 20000 --seed 7
 
-The rows are those of tests/reliability/parsers.py, of which the tests try a few. A line per row
-says how often the file was still read, how often each error of ours came, the slowest example and
-the memory that the process grew by. Anything else that came out is printed, with its seed.
+The rows are those of tests/reliability/parsers.py, of which the tests try a few, and a row for each
+kind of photo of tests/media/test_properties.py (photo-jpeg-RGB, ...). A line per row says how often
+the file was still read, how often each error of ours came, the slowest example and the memory that
+the process grew by. Anything else that came out is printed, with its seed.
 """
 
 from __future__ import annotations
@@ -24,10 +25,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from tests.media.test_properties import check_damaged, small_files
 from tests.reliability.parsers import PARSERS, Parser, tried
 
 #: Seconds after which an example counts as one that hangs, and bytes that the process may hold.
 _PATIENCE, _MOST = 60, 12 << 30
+
+
+def photos() -> list[Parser]:
+    """Rows for photos, which are read, described, written and read again."""
+    return [
+        Parser(
+            name=f"photo-{kind}", modules=(), file=f"a{suffix}", seed=lambda whole=whole: whole,
+            read=lambda file, of=(kind, suffix): check_damaged(*of, file.read_bytes()),
+        )
+        for kind, (suffix, whole) in small_files().items()
+    ]  # fmt: skip
 
 
 def fuzz(parser: Parser, examples: int, first: int, folder: Path) -> int:
@@ -78,7 +91,7 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _late)
     resource.setrlimit(resource.RLIMIT_AS, (_MOST, _MOST))
     warnings.simplefilter("error")
-    rows = [row for row in PARSERS if not given.names or row.name in given.names]
+    rows = [row for row in (*PARSERS, *photos()) if not given.names or row.name in given.names]
     with tempfile.TemporaryDirectory(prefix="bauta-fuzz-") as folder:
         found = sum(fuzz(row, given.examples, given.seed, Path(folder)) for row in rows)
     sys.exit(found > 0)
