@@ -47,7 +47,9 @@ def serve(
     with ExitStack() as stack:
         listener = stack.enter_context(_listening(host, port))
         port = listener.getsockname()[1]
-        shown = host if ":" not in host else f"[{host}]"
+        # All addresses: in a container, whose port is published to this machine.
+        name = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  compared, not bound
+        shown = name if ":" not in name else f"[{name}]"
         folder = stack.enter_context(private_folder())
         rooms = Rooms(
             folder, limits or Limits(), lambda link: announce(f"http://{shown}:{port}/#{link}")
