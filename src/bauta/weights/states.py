@@ -40,7 +40,9 @@ def load_state(path: Path, device: str | torch.device = "cpu") -> Any:
     except Exception as error:  # damaged files make it raise anything
         raise_if_short(error)
         what = str(error).partition("\n")[0] or type(error).__name__
-        raise WeightsError(f"{path} is damaged, or holds something other than tensors: {what}") from error
+        raise WeightsError(
+            f"{path} is damaged, or holds something other than tensors: {what}"
+        ) from error
 
 
 def packaged_tensors(name: str) -> dict[str, Tensor]:
