@@ -41,8 +41,9 @@ lint: $(VENV)/.made-dev
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# Files side by side, with one thread each: twice as fast as one after the other with all of them.
 test: lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 # The theme would print news of its maker with every build.
 docs: $(VENV)/.made-dev

@@ -79,8 +79,10 @@ def test_the_spline_goes_near_its_points_and_leaves_the_rim(seed, size):
     source = target[None] + bend * torch.sin(3 * target).flip(1)
     places = _spline(source, target)
     assert places.isfinite().all()
-    assert (at(places, source[0]) - (target - source[0])).abs().max() <= 0.3 * size + 1e-9
-    assert places[..., 0].abs().max() <= 0.5 * size + 1e-9
+    # In proportion to what was drawn; the worst of 400 draws is a half of each.
+    most = bend.abs().max()
+    assert (at(places, source[0]) - (target - source[0])).abs().max() <= 0.1 * most + 1e-9
+    assert places[..., 0].abs().max() <= 0.25 * most + 1e-9
 
 
 def test_unbent_everything_stays():

@@ -144,7 +144,9 @@ def test_alpha_is_untouched(name, every, put, rgb):
     np.testing.assert_array_equal(after, expected.astype(int) * scale)
 
 
-@pytest.mark.parametrize("name", ["png-P-index", "png-P-levels", "gif-P-index", *sorted(make.KEYED)])
+@pytest.mark.parametrize(
+    "name", ["png-P-index", "png-P-levels", "gif-P-index", *sorted(make.KEYED)]
+)
 def test_transparency_without_alpha_channel_is_untouched(name, every, put):
     suffix, data = every[name]
     photo = read_photo(put("photo" + suffix, data))

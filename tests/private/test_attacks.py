@@ -22,7 +22,7 @@ from bauta.private.attacks.inversion import (
     train_inversion,
 )
 from bauta.private.attacks.linkage import Linkage, train_linkage
-from bauta.private.attacks.optimised import Optimised, invert_network
+from bauta.private.attacks.optimised import Optimised, face_prior, invert_network
 from bauta.private.defences import Publisher, defence, publisher
 from bauta.private.leakage import verification
 from bauta.private.loop import LOG, SHARES, build_private
@@ -79,21 +79,41 @@ def test_people_are_linked_by_who_has_the_secret(little: FaceSet) -> None:
     assert found[1] < 0.6
 
 
+def test_components_span_faces_in_the_order_of_their_strength(little: FaceSet) -> None:
+    faces = plain_crop(to_tensor(little.take(np.arange(48))), CROP)
+    prior = face_prior(faces, components=47)
+    assert prior.basis.shape == (47, 3, 64, 64)
+    flat = prior.basis.flatten(1)
+    products = flat @ flat.T
+    strengths = products.diag()
+    assert bool((strengths.diff() <= 1e-3 * strengths[0]).all())
+    assert float((products - products.diag().diag()).abs().max()) < 1e-3 * float(strengths[0])
+    # All of them together draw every face that they are of.
+    components = (faces - prior.mean).flatten(1) @ flat.T / strengths
+    assert float((prior.faces(components) - faces).abs().max()) < 1.0
+    assert float(components.square().mean()) == pytest.approx(1.0, rel=0.05)
+
+
 def test_a_face_is_sought_that_a_network_takes_for_a_person(little: FaceSet) -> None:
     _, network = build_private(replace(SMALL, defence="ppfr-fd"), b"mine")
     for norm in (m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)):
         norm.momentum = None
-    network(plain_crop(to_tensor(little.take(np.arange(48))), CROP))
-    wanted = F.normalize(torch.randn(2, 16, generator=torch.Generator().manual_seed(0)))
-    start = torch.full((3, 64, 64), 120.0)
+    photos = plain_crop(to_tensor(little.take(np.arange(48))), CROP)
+    network(photos)
+    network.eval()
+    with torch.no_grad():
+        wanted = network.raw(photos[:2])
     away: list[float] = []
+    prior = face_prior(photos[2:], 20)
     faces = invert_network(
-        network, wanted, start, Optimised(steps=40), progress=lambda _d, _n, x: away.append(x)
+        network, wanted, prior, Optimised(steps=60), progress=lambda _d, _n, x: away.append(x)
     )
     assert faces.shape == (2, 3, 64, 64)
     assert float(faces.min()) >= 0
     assert float(faces.max()) <= 255
     assert away[-1] < 0.8 * away[0]
+    again = invert_network(network, wanted, prior, Optimised(steps=60))
+    torch.testing.assert_close(faces, again, atol=1, rtol=0)
 
 
 def test_mixtures_are_attacked_as_training_had_them(tmp_path: Path) -> None:

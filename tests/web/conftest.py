@@ -41,21 +41,28 @@ class Server:
             text=True,
         )
         self.said = ""
+        self._given = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.link()
+        until(lambda: _LINK.search(self.said) or self.process.poll() is not None, 120)
+        if not _LINK.search(self.said):
+            raise AssertionError(self.stop())
 
     def _read(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
             self.said += line
 
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return _LINK.findall(self.said)[-1][0]
+
     def link(self) -> str:
-        """The newest link."""
-        until(lambda: _LINK.search(self.said) or self.process.poll() is not None, 60)
-        found = _LINK.findall(self.said)
-        assert found, self.said
-        return "#".join((f"{found[-1][0]}/", found[-1][1]))
+        """A link that opens a page; a new one is shown once the last was used."""
+        until(lambda: _LINK.findall(self.said)[-1][1] != self._given, 60)
+        self._given = _LINK.findall(self.said)[-1][1]
+        return f"{self.address}/#{self._given}"
 
     @property
     def rooms(self) -> list[Path]:
@@ -65,7 +72,7 @@ class Server:
     def stop(self) -> str:
         """End it as Ctrl-C or the system would, and return all that it said."""
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         self._reader.join(10)
         assert self.process.stdout
         self.process.stdout.close()
@@ -82,6 +89,11 @@ class Browser:
         answer.raise_for_status()
         self.secret = answer.json()["secret"]
         self.http.headers["Authorization"] = f"Bearer {self.secret}"
+
+    def leave(self) -> None:
+        """Wipe it all, and close."""
+        self.http.delete("/api/session")
+        self.http.close()
 
     def bring(self, path: Path, name: str = "", to: str = "/api/photos") -> Any:
         headers = {"X-Name": quote(name or path.name)}
@@ -132,5 +144,4 @@ def browser(server: Server) -> Iterator[Browser]:
     """A room of its own."""
     browser = Browser(server.link())
     yield browser
-    browser.http.delete("/api/session")
-    browser.http.close()
+    browser.leave()

@@ -118,6 +118,7 @@ def test_browsers_see_nothing_of_each_other(
     other.http.delete("/api/session")
     assert other.http.get("/api/state").status_code == 401
     assert browser.http.get("/api/state").status_code == 200
+    other.http.close()
 
 
 def test_all_are_fetched_at_once_under_names_of_their_own(
@@ -190,7 +191,7 @@ def test_a_mask_is_put_on_and_taken_off(
     assert result["data"]["faces"][0]["judges"]
     worn = tmp_path / "worn.jpg"
     worn.write_bytes(browser.fetch("photo", which).content)
-    assert psnr(collins, read_photo(worn).pixels) < 45
+    assert psnr(collins, read_photo(worn).pixels) < 50
     back = browser.bring(worn)["id"]
     browser.over()
     browser.post("/api/masks/wear", key=key["id"], off=True, photos={back: [1]})
@@ -270,10 +271,14 @@ def test_everything_is_wiped_whatever_happens(tmp_path: Path, collins_path: Path
     assert "its photos are wiped" in said
     assert "Traceback" not in said
     assert [*folder.iterdir()] == []
-    assert server.process.returncode in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    assert server.process.returncode == 0
+
+    browser.http.close()
 
     second = Server(folder)
-    Browser(second.link()).bring(collins_path)
+    browser = Browser(second.link())
+    browser.bring(collins_path)
+    browser.http.close()
     second.process.kill()
     second.stop()
     assert second.rooms
@@ -286,6 +291,7 @@ def test_everything_is_wiped_whatever_happens(tmp_path: Path, collins_path: Path
     # Nobody asks any more.
     until(lambda: not third.rooms, 30)
     assert browser.http.get("/api/state").status_code == 401
+    browser.http.close()
     third.stop()
     assert [*folder.iterdir()] == []
 
@@ -298,7 +304,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 
 def test_it_listens_to_this_machine_alone(server: Server) -> None:
-    port = int(server.link().split("/#")[0].rsplit(":", 1)[1])
+    port = int(server.address.rsplit(":", 1)[1])
     addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
     for address in addresses - {"127.0.0.1", "::1"}:
         if not str(address).startswith("127."):

@@ -29,7 +29,7 @@ from bauta.private.attacks.inversion import (
     train_inversion,
 )
 from bauta.private.attacks.linkage import Linkage, train_linkage
-from bauta.private.attacks.optimised import Optimised, invert_network
+from bauta.private.attacks.optimised import FacePrior, Optimised, face_prior, invert_network
 from bauta.private.attacks.unet import UNet
 from bauta.private.defences import Defence, Publisher
 from bauta.private.leakage import glimpse, leak, verification
@@ -55,6 +55,8 @@ _SHEET_PEOPLE = 10
 #: A secret that is not the one, and how many masks are made of it: who does not know the mask
 #: learns what all masks have in common.
 _GUESS, _GUESSES = b"some other secret", 64
+#: So many of the attacker's faces span those among which one is sought.
+_SPANNING = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,14 +401,15 @@ def _optimised(
     crop: Crop,
     step: Callable[[int, int, float], None],
 ) -> Tensor:
-    """Faces that the network takes for the victims, from a mean of the attacker's faces on."""
+    """Faces that the network takes for the victims, among those that the attacker's faces span."""
     device = torch.device(plan.device)
-    some = np.random.default_rng(plan.seed).permutation(len(attacker))[:64]
-    start = plain_crop(to_tensor(attacker.take(some)), crop).mean(dim=0)
+    some = np.random.default_rng(plan.seed).permutation(len(attacker))[:_SPANNING]
+    prior = face_prior(plain_crop(to_tensor(attacker.take(some)), crop))
+    prior = FacePrior(prior.mean.to(device), prior.basis.to(device))
     wanted = centres[torch.from_numpy(victims.people)].to(device)
     parts = []
     for index, part in enumerate(torch.split(wanted, 50)):
         how = replace(plan.optimised, seed=plan.optimised.seed + index)
         network.to(device)
-        parts.append(invert_network(network, part, start.to(device), how, progress=step).cpu())
+        parts.append(invert_network(network, part, prior, how, progress=step).cpu())
     return torch.cat(parts)

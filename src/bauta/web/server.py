@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -63,7 +65,11 @@ def serve(
             ws="none",
             timeout_graceful_shutdown=_GRACE,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        # Ended by a signal, uvicorn raises it anew; as an exception, it lets the folder be wiped.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listener])
 
 
 @contextmanager

@@ -14,7 +14,7 @@ export class Protect {
     this.identifier = h("input", { type: "text", maxlength: "120", placeholder: "given to Anna, November" });
     this.go = h("button", { type: "button", class: "main", onClick: doing(() => this.start()) }, "Hide faces");
     this.hint = h("p", { class: "hint" });
-    this.element = h("div", { class: "stack", onInput: () => this.tell() });
+    this.element = h("div", { class: "stack", onInput: () => this.tell(), onChange: () => this.tell() });
     this.draw();
   }
 
