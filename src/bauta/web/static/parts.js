@@ -70,7 +70,7 @@ export function check(label, value, onChange) {
 }
 
 /** Before and after, one above the other, with a line between them that is moved. */
-export function compare(before, after, width, height, what) {
+export function compare(before, after, width, height, what, least = 0) {
   const top = h("img", { class: "top", src: after, alt: `${what}, after` });
   const line = h("span", { class: "line" });
   const cut = (value) => {
@@ -78,13 +78,13 @@ export function compare(before, after, width, height, what) {
     line.style.left = `${value}%`;
   };
   cut(50);
-  return h("div", { class: "picture", style: { aspectRatio: `${width} / ${height}`, width: fitting(width, height) } },
+  return h("div", { class: "picture", style: { aspectRatio: `${width} / ${height}`, width: fitting(width, height, least) } },
     h("img", { src: before, alt: `${what}, before` }), top, line,
     h("span", { class: "tag left" }, "before"), h("span", { class: "tag right" }, "after"),
     h("input", { type: "range", min: "0", max: "100", value: "50", "aria-label": `${what}: how much of the original is shown`, onInput: (event) => cut(event.target.value) }));
 }
 
-/** As wide as there is room, but no higher than the window. */
-export const fitting = (width, height) => `min(100%, ${(70 * width) / height}vh, ${width}px)`;
+/** As wide as there is room, but no higher than the window, and enlarged up to a least width only. */
+export const fitting = (width, height, least = 0) => `min(100%, ${(70 * width) / height}vh, ${Math.max(width, least)}px)`;
 
 export const sized = (bytes) => bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.ceil(bytes / 1e3)} kB`;

@@ -6,6 +6,8 @@ import { compare, doing, fitting, h, problem, say, sized } from "./parts.js";
 const TONES = { protected: "good", weakened: "open", unjudged: "open", recognisable: "bad" };
 const WAITS = { protect: "Hiding faces", mask: "Putting the mask on", unmask: "Taking the mask off", trace: "Looking for a mark" };
 const AT_ONCE = 2;
+/** Small faces are enlarged to so many pixels, as changes are looked for in them. */
+const FACE_WIDTH = 420;
 
 export class Tray {
   constructor(changed) {
@@ -231,7 +233,7 @@ class Card {
       const [before, after] = await Promise.all([this.address("before", view), this.address("after", view)]);
       const what = view ? `Face ${view}` : "Whole photo";
       const size = view ? await measured(before) : [width, height];
-      place.replaceChildren(compare(before, after, ...size, what));
+      place.replaceChildren(compare(before, after, ...size, what, view ? FACE_WIDTH : 0));
       [...tabs, choose].forEach((tab, at) => tab.setAttribute("aria-pressed", String(at === view)));
     };
     for (let view = 0; view <= faces.length; view += 1)
