@@ -300,8 +300,15 @@ function measured(source) {
   });
 }
 
+/** What the library says is said to the command line as well; here are other things to press. */
+const NOBODY = {
+  mask: "no face here looks like the owner of this key. Choose “On the chosen faces” to put it on all the same.",
+  unmask: "no face here wears this mask. Use the key that it was masked with; strong changes may also have worn it off.",
+};
+
 function failed(result) {
-  return h("p", { class: "verdict bad" }, h("b", {}, "Not done: "), result.error);
+  const words = (result.why === "NoFaceError" && NOBODY[result.kind]) || result.error;
+  return h("p", { class: "verdict bad" }, h("b", {}, "Not done: "), words);
 }
 
 function judged(face) {
