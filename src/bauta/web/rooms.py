@@ -220,7 +220,8 @@ class Room:
     def to_json(self) -> Mapping[str, Any]:
         """Plain data for the page."""
         return {
-            "photos": [photo.to_json() for photo in self.photos.values()],
+            # What is still on its way has not been looked at.
+            "photos": [photo.to_json() for photo in self.photos.values() if photo.look],
             "keys": [key.to_json() for key in self.keys.values()],
             "busy": self.busy,
         }

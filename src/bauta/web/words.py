@@ -74,12 +74,21 @@ _SENTENCES = {
 }
 
 
-def verdict_of(report: PhotoReport) -> dict[str, Any]:
-    """A report in plain words, without paths."""
+#: The same of photos that wear a mask, which has no strength to choose.
+_MASKED = {
+    "weakened": "At least one judge would still match some of this person's other photos. For this "
+    "photo alone, Hide faces does more.",
+    "recognisable": "At least one judge still recognises this person. For this photo alone, Hide "
+    "faces does more; large, sharp portraits are the hardest.",
+}
+
+
+def verdict_of(report: PhotoReport, *, masked: bool = False) -> dict[str, Any]:
+    """A report in plain words, without paths; of a photo that wears a personal mask, or not."""
     return {
         "verdict": report.verdict,
         "title": _TITLES[report.verdict],
-        "sentence": _SENTENCES[report.verdict],
+        "sentence": (_SENTENCES | (_MASKED if masked else {}))[report.verdict],
         "faces": [_face(face) for face in report.faces],
         "estimated": report.estimated,
         "psnr": round(report.psnr, 1) if math.isfinite(report.psnr) else None,

@@ -211,7 +211,7 @@ class Wear(Ask):
         if self.off:
             faces = ", ".join(str(number) for number in worn.chosen)
             return {**said, "title": "Mask taken off", "sentence": f"Face {faces} is bare again."}
-        return {**said, **verdict_of(_judged(worn, mask, self.min_face))}
+        return {**said, **verdict_of(_judged(worn, mask, self.min_face), masked=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
