@@ -153,7 +153,8 @@ def test_bad_files_are_told_in_their_place(tab: Tab, tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_every_panel_fits(tab: Tab, scheme: Any, width: int) -> None:
     page = tab.page
-    page.emulate_media(color_scheme=scheme)
+    # Colours on their way to others are nobody's to judge.
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": 800})
     for name in ("Hide faces", "Personal mask", "Trace a copy", "What this does not stop"):
         page.get_by_role("link", name=name).click()
