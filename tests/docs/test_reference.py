@@ -10,7 +10,7 @@ import pytest
 import bauta
 from tests.conftest import ROOT
 
-griffe = pytest.importorskip("griffe")
+griffe = pytest.importorskip("griffe", reason="the extra docs is not installed")
 REFERENCE = ROOT / "docs/api"
 PATHS = sorted(
     path

@@ -154,7 +154,7 @@ def served(site: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_asks_this_machine_alone(served: str, width: int):
-    api = pytest.importorskip("playwright.sync_api")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if not chromium:
         pytest.skip("no chromium here")

@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs/licences.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def licences() -> ModuleType:
-    pytest.importorskip("packaging")
+    pytest.importorskip("packaging", reason="the extra dev is not installed")
     spec = importlib.util.spec_from_file_location("licences", ROOT / "tools/licences.py")
     assert spec is not None
     assert spec.loader is not None

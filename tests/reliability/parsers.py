@@ -224,7 +224,7 @@ def _shipped(path: str) -> Callable[[], bytes]:
 
 def _numbers_are(recipe: object, *kinds: type) -> None:
     """Every field that has a number by default has one now."""
-    fresh = type(recipe).__dataclass_fields__  # type: ignore[attr-defined]
+    fresh = type(recipe).__dataclass_fields__  # type: ignore[attr-defined]  # recipes are dataclasses
     for name, item in fresh.items():
         if type(item.default) in (int, float):
             assert isinstance(getattr(recipe, name), int | float), name

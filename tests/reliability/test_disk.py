@@ -158,7 +158,7 @@ def test_a_file_of_an_album(disk: tuple[Path, Full], tmp_path: Path) -> None:
 
 
 def test_a_video(disk: tuple[Path, Full], tmp_path: Path) -> None:
-    pytest.importorskip("av")
+    pytest.importorskip("av", reason="the extra video is not installed")
     from bauta.media.video import VideoWriter, read_video
     from tests.media.video.make import Clip, make
 

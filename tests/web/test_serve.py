@@ -132,6 +132,9 @@ def test_all_are_fetched_at_once_under_names_of_their_own(
     with zipfile.ZipFile(BytesIO(browser.fetch("all").content)) as archive:
         assert archive.namelist() == ["me-protected.jpg", "me-protected (2).jpg"]
         assert archive.testzip() is None
+    key = browser.post("/api/keys/make", name="bauta.zip")
+    assert browser.fetch("key", key["id"]).content == browser.fetch("key", key["id"]).content
+    with zipfile.ZipFile(BytesIO(browser.fetch("all").content)) as archive:
         sizes = [read_photo_bytes(archive.read(name)).pixels.shape for name in archive.namelist()]
     assert sizes == [(512, 512, 3), (600, 512, 3)]
 

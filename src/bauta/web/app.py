@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import zipfile
 from collections.abc import AsyncIterator, Collection, Mapping
 from importlib import resources
 from pathlib import Path
@@ -24,6 +23,7 @@ from starlette.routing import Route
 from bauta import __version__
 from bauta.errors import BautaError
 from bauta.keys.files import asks_for_passphrase
+from bauta.web.downloads import PACKED, packed, written_of
 from bauta.web.guard import Guard
 from bauta.web.lane import Job, Lanes, stop
 from bauta.web.requests import fit_asked, hide_asked, kind_of_key, trace_asked, wear_asked
@@ -257,7 +257,7 @@ class _Desk:
         room, body = self._room(request), await self._json(request)
         what, which = body.get("what"), str(body.get("id", ""))
         if what == "photo":
-            file, name = _written(room.photo(which))
+            file, name = written_of(room.photo(which))
         elif what == "key":
             key = room.key(which)
             file, name = key.path, key.name
@@ -265,7 +265,7 @@ class _Desk:
             key = room.key(which)
             file, name = key.register, f"{key.name}.ids"
         elif what == "all":
-            file, name = await run_in_threadpool(_packed, room), "bauta.zip"
+            file, name = await run_in_threadpool(packed, room), "bauta.zip"
         else:
             raise HTTPException(400, "there is nothing of that kind to download")
         if not file.is_file():
@@ -278,7 +278,7 @@ class _Desk:
         if not found or not found[0].is_file():
             raise HTTPException(404, "this link was used already")
         file, name = found
-        after = BackgroundTask(file.unlink, missing_ok=True) if name == "bauta.zip" else None
+        after = BackgroundTask(file.unlink, missing_ok=True) if file.parent.name == PACKED else None
         return FileResponse(
             file, filename=name, media_type="application/octet-stream", background=after
         )
@@ -351,39 +351,6 @@ def _secret(request: Request) -> str:
 
 def _name(request: Request) -> str:
     return unquote(request.headers.get("x-name", ""), errors="replace")
-
-
-def _written(photo: Picture) -> tuple[Path, str]:
-    """What was made of a photo, and what to call it."""
-    if photo.result is None or photo.result.status != "done":
-        raise HTTPException(404, "nothing was made of this photo yet")
-    file = photo.result.answer.data.get("written")
-    if not file:
-        raise HTTPException(404, "nothing was made of this photo")
-    written = Path(file)
-    mark = written.stem.removeprefix(photo.path.stem)
-    return written, f"{Path(photo.name).stem}{mark}{written.suffix}"
-
-
-def _packed(room: Room) -> Path:
-    """All that was made, in one archive; photos are compressed already."""
-    file, names = room.folder / "all.zip", set[str]()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for photo in [*room.photos.values()]:
-            with contextlib.suppress(HTTPException):
-                written, name = _written(photo)
-                archive.write(written, _distinct(name, names))
-    return file
-
-
-def _distinct(name: str, names: set[str]) -> str:
-    """A name that no other file of the archive has."""
-    stem, suffix, number = Path(name).stem, Path(name).suffix, 1
-    while name.casefold() in names:
-        number += 1
-        name = f"{stem} ({number}){suffix}"
-    names.add(name.casefold())
-    return name
 
 
 def _about() -> Mapping[str, Any]:
