@@ -157,10 +157,12 @@ def test_every_panel_fits(tab: Tab, scheme: Any, width: int) -> None:
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.set_viewport_size({"width": width, "height": 800})
     for name in ("Hide faces", "Personal mask", "Trace a copy", "What this does not stop"):
-        page.get_by_role("link", name=name).click()
+        link = page.get_by_role("link", name=name)
+        link.click()
+        # The address changes first; the panel follows in a task of its own.
+        sync_api.expect(link).to_have_attribute("aria-current", "page", timeout=60_000)
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, name
-        assert page.get_by_role("link", name=name).get_attribute("aria-current") == "page"
         assert page.evaluate(_NAMELESS) == []
         assert page.evaluate(_PALE) == []
     assert tab.strangers() == []
