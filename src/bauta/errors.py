@@ -2,7 +2,23 @@
 
 
 class BautaError(Exception):
-    """Base of all errors that Bauta raises on purpose; its message is fit to show to a person."""
+    """Base of all errors that Bauta raises on purpose; its message is fit to show to a person.
+
+    Attributes:
+        plain: the message without what only helps on the command line or in Python.
+
+    """
+
+    def __init__(self, plain: str = "", *, option: str = "") -> None:
+        """Say what is wrong.
+
+        Args:
+            plain: what is wrong, and what to do next wherever one is.
+            option: what to do next on the command line or in Python, a sentence of its own.
+
+        """
+        super().__init__(f"{plain} {option}".strip())
+        self.plain = plain
 
 
 class UsageError(BautaError):

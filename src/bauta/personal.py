@@ -163,8 +163,8 @@ def apply_mask(
     clock.stop("find")
     if not found:
         raise NoFaceError(
-            f"{source}: no face was found, so nothing was written. Smaller faces are found with "
-            "--min-face 20."
+            f"{source}: no face was found, so nothing was written.",
+            option="Smaller faces are found with --min-face 20.",
         )
     canvas = cut_canvas([picture.pixels] * len(found), found)
     mine = _chosen(picture.pixels, found, mask, faces, source, canvas)
@@ -312,7 +312,8 @@ def _chosen(
     if not mine:
         raise NoFaceError(
             f"{source}: no face in it ({len(found)} found) looks like the owner of this key, so "
-            "nothing was written. Say which it is with --faces all, largest or a number."
+            "nothing was written.",
+            option="Say which it is with --faces all, largest or a number.",
         )
     return mine
 

@@ -210,8 +210,8 @@ def protect_pixels(
             faces = find(pixels, detector=settings.detector, min_face=smallest)
         if not faces:
             raise NoFaceError(
-                f"{name}: no face was found, so nothing was written. Smaller or turned faces are "
-                "found with --min-face 20 or --detector yunet."
+                f"{name}: no face was found, so nothing was written.",
+                option="Smaller or turned faces are found with --min-face 20 or --detector yunet.",
             )
         chosen = choose_faces(faces, settings.faces)
     with watch.stage("protect"):

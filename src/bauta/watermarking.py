@@ -366,7 +366,8 @@ def known_words(
         names = ", ".join(key.file.name for key in keys) or "no key"
         raise UsageError(
             f"{names} has marked nothing yet: its register (the key's name and .ids, beside it) is "
-            "empty or missing. Say what may have been given out with --id"
+            "empty or missing. Say what may have been given out.",
+            option="--id does.",
         )
     return known
 
@@ -390,7 +391,7 @@ def _found(source: Path, pixels: NDArray[np.uint8], min_face: float | None) -> l
     found = find(pixels, min_face=min_face)
     if not found:
         raise NoFaceError(
-            f"{source}: no face was found, so nothing was written. Smaller faces are found with "
-            "--min-face 20."
+            f"{source}: no face was found, so nothing was written.",
+            option="Smaller faces are found with --min-face 20.",
         )
     return found

@@ -108,6 +108,13 @@ def test_on_the_command_line(small: Path, collins_path: Path, hopper_path: Path)
     words = "recognizers evaluate rough-looks --data people --pairs pairs.txt"
     measured = bauta(*words.split(), cwd=small)
     assert measured.returncode == 0, measured.stderr
+    rows = json.loads(bauta("recognizers", "list", "--json", cwd=small).stdout)
+    assert [row["name"] for row in rows if row["source"] == "plug-in"] == ["rough-looks"]
+    assert "ask its author" in bauta("recognizers", "list", cwd=small).stdout
+    shown = json.loads(bauta("recognizers", "show", "rough-looks", "--json", cwd=small).stdout)
+    assert shown["source"] == "plug-in"
+    assert shown["recognizers"][0]["dimensions"] == 64
+    assert "far-1%" in bauta("recognizers", "show", "rough-looks", cwd=small).stdout
     words = "protect me.jpg --method shrinking-steps --surrogate rough-looks --preset fast --json"
     done = bauta(*words.split(), cwd=small)
     assert done.returncode == 0, done.stderr

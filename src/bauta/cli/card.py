@@ -16,6 +16,7 @@ from bauta.cli.output import out, print_json, usage_errors
 
 if TYPE_CHECKING:
     from bauta.recognizers.card import Card, RecognizerFacts
+    from bauta.weights.table import WeightRecord
 
 MANUAL = manual(
     """
@@ -52,8 +53,12 @@ def show_command(
     if json:
         print_json(_to_json(found))
         return
-    out.print(f"[bold]{escape(found.record.name)}[/], {found.record.kind}")
-    _print_rows(_record_rows(found))
+    if found.record is None:
+        out.print(f"[bold]{escape(name)}[/], recognizer")
+        _print_rows([("source", "a plug-in: ask its author for training data and licence")])
+    else:
+        out.print(f"[bold]{escape(found.record.name)}[/], {found.record.kind}")
+        _print_rows(_record_rows(found, found.record))
     for facts in found.recognizers:
         out.print(f"\n[bold]recognizer {escape(facts.name)}[/]")
         _print_rows(_recognizer_rows(facts))
@@ -61,9 +66,9 @@ def show_command(
 
 def _to_json(found: Card) -> dict[str, Any]:
     return {
-        **asdict(found.record),
+        **(asdict(found.record) if found.record else {"source": "plug-in"}),
         **found.definition,
-        "installed": found.path is not None,
+        "installed": found.path is not None or found.record is None,
         "path": found.path and str(found.path),
         "size_bytes": found.size_bytes,
         # Not asdict of the whole: it cannot copy read-only mappings.
@@ -78,8 +83,7 @@ def _to_json(found: Card) -> dict[str, Any]:
     }
 
 
-def _record_rows(found: Card) -> _Rows:
-    row = found.record
+def _record_rows(found: Card, row: WeightRecord) -> _Rows:
     size = f", {found.size_bytes / 1e6:.1f} MB" if found.size_bytes else ""
     missing = f"not here: {row.obtain or f'bauta recognizers fetch {row.name}'}"
     use = "commercial use allowed" if row.commercial_use else "no commercial use"

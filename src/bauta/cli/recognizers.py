@@ -37,10 +37,18 @@ _MISSING = {"user": "[red]altered[/]", "hand": "[dim]by hand[/]"}
     ),
 )
 def list_command(json: Json = False) -> None:
-    """List all weight files, their licences, and whether they are on this machine."""
+    """List all weight files and plug-ins, their licences, and whether they are on this machine."""
+    from bauta.recognizers.zoo import plugged_in
+
     rows = _all_records()
+    with usage_errors():
+        others = plugged_in()
     if json:
-        print_json([{**asdict(row), "installed": here} for row, here in rows])
+        plug_ins = [
+            {"name": name, "kind": "recognizer", "source": "plug-in", "installed": True}
+            for name in others
+        ]
+        print_json([{**asdict(row), "installed": here} for row, here in rows] + plug_ins)
         return
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for title in ("name", "kind", "here", "licence", "commercial use"):
@@ -49,6 +57,8 @@ def list_command(json: Json = False) -> None:
         state = "[green]yes[/]" if here else _MISSING.get(row.source, "[dim]fetch[/]")
         use = "allowed" if row.commercial_use else "[red]no[/]"
         table.add_row(row.name, row.kind, state, escape(row.licence), use)
+    for name in others:
+        table.add_row(escape(name), "recognizer", "plug-in", "ask its author", "ask its author")
     out.print(table)
 
 

@@ -71,8 +71,8 @@ def unseal(kind: str, sealed: bytes, passphrase: str | None = None, *, name: str
         return envelope.body
     if passphrase is None:
         raise PassphraseError(
-            f"{what} is sealed: give its passphrase (--passphrase asks for it, or it stands in the "
-            "variable BAUTA_PASSPHRASE)"
+            f"{what} is sealed: give its passphrase.",
+            option="--passphrase asks for it, or it stands in the variable BAUTA_PASSPHRASE.",
         )
     lock = _Lock.read(envelope.header, what)
     key, check = _stretched(passphrase, lock.salt, lock.cost)

@@ -56,7 +56,10 @@ def likeness(
 
     """
     if not owner:
-        raise UsageError("this key does not say who its owner is: choose --faces all")
+        raise UsageError(
+            "this key does not say who its owner is: choose the faces.",
+            option="--faces all takes all.",
+        )
     # Cutting faces out of large photos takes as long as looking at them, so it is done once.
     canvas = canvas or cut_canvas([photo] * len(faces), faces)
     rows = [_likeness(get_surrogate(name), canvas, known) for name, known in owner.items()]

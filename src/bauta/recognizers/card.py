@@ -23,7 +23,7 @@ from bauta.recognizers.base import Crop, Judge, Recognizer
 from bauta.recognizers.names import WEIGHTS_OF
 from bauta.recognizers.own import OWN, plain
 from bauta.recognizers.thresholds import Threshold, thresholds_of
-from bauta.recognizers.zoo import get_recognizer, recognizers
+from bauta.recognizers.zoo import get_recognizer, plugged_in, recognizers
 from bauta.weights.records import locate_record, record, records
 from bauta.weights.table import WeightRecord
 
@@ -95,7 +95,8 @@ class Card:
     """A weight file and the recognizers that use it.
 
     Attributes:
-        record: where the file comes from, and under which licence.
+        record: where the file comes from, and under which licence; None: a plug-in, of which only
+            its author can say that.
         path: where the verified file is on this machine; None: it is not here.
         size_bytes: length of the file; None where neither the record nor a file says it.
         recognizers: those that use it.
@@ -104,7 +105,7 @@ class Card:
 
     """
 
-    record: WeightRecord
+    record: WeightRecord | None
     path: Path | None
     size_bytes: int | None
     recognizers: tuple[RecognizerFacts, ...]
@@ -119,6 +120,8 @@ def card(name: str) -> Card:
         WeightsError: a folder of weights may not be looked into.
 
     """
+    if name in plugged_in():
+        return Card(None, None, None, (_facts(name, here=True),), {})
     row = _record(name)
     path = _path(row)
     users = [user for user in recognizers.names() if WEIGHTS_OF.get(user, user) == row.name]

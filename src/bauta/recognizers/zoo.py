@@ -16,7 +16,7 @@ from bauta.faces.face import Face
 from bauta.faces.landmarks import find_landmarks
 from bauta.recognizers.base import Judge, Recognizer
 from bauta.recognizers.crops import arcface_crop, dlib_crop
-from bauta.recognizers.names import GROUP, WEIGHTS_OF
+from bauta.recognizers.names import GROUP, WEIGHTS_OF, own_paths
 from bauta.recognizers.networks.dlib_resnet import DlibResNet
 from bauta.recognizers.networks.mobilefacenet import MobileFaceNet
 from bauta.recognizers.onnx_judge import Convention, OnnxJudge
@@ -170,6 +170,12 @@ def installed() -> list[str]:
 
     """
     return [name for name in recognizers.names() if _has_weights(name)]
+
+
+def plugged_in() -> list[str]:
+    """Names of the recognizers that come from outside, sorted; Bauta keeps no file of theirs."""
+    kept = {*records(), *WEIGHTS_OF, *own_paths()}
+    return [name for name in recognizers.names() if name not in kept]
 
 
 def _has_weights(name: str) -> bool:

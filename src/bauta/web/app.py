@@ -101,7 +101,8 @@ async def _static(request: Request) -> Response:
 async def _refuse(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, error.status_code)
-    return JSONResponse({"error": str(error)}, 400)
+    assert isinstance(error, BautaError)
+    return JSONResponse({"error": error.plain}, 400)
 
 
 class _Desk:

@@ -134,7 +134,7 @@ def kind_of_key(path: Path, name: str) -> str:
     try:
         kind = str(opened(key_bytes(path), "", name).header["kind"])
     except BautaError as error:
-        raise KeyFileError(str(error).replace(str(path), name)) from error
+        raise KeyFileError(error.plain.replace(str(path), name)) from error
     if kind not in _KINDS:
         raise KeyFileError(f"{name} is a {kind}, neither a mask nor a watermark key")
     return _KINDS[kind]

@@ -65,8 +65,9 @@ def do(ask: Ask, tell: ShareProgress | None = None) -> Answer:
         name = type(error).__name__
         if is_short(error) or isinstance(error, OutOfMemoryError):
             return Answer(error=OUT_OF_MEMORY, kind=name)
-        known = isinstance(error, BautaError)
-        return Answer(error=str(error) if known else f"{_UNEXPECTED}{name}: {error}", kind=name)
+        if isinstance(error, BautaError):
+            return Answer(error=error.plain, kind=name)
+        return Answer(error=f"{_UNEXPECTED}{name}: {error}", kind=name)
 
 
 @dataclass(frozen=True, kw_only=True)
