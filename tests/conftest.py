@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from bauta.faces.detect import find_faces
@@ -24,6 +25,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # in a fixture: tests are listed by the recognizers that there are.
 os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="bauta-tests-")
 atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("bauta", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bauta")
 
 
 @pytest.fixture(scope="session")

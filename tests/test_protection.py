@@ -464,7 +464,6 @@ def reach_of(
 
 @pytest.mark.slow
 @hypothesis_settings(
-    deadline=None,
     max_examples=15,
     derandomize=True,
     database=None,

@@ -20,7 +20,7 @@ BUDGETS = [Linf(8), L2(rms=3, epsilon=20), Perceptual(8)]
 
 
 @pytest.mark.parametrize("budget", BUDGETS, ids=repr)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(deltas=DELTAS, limits=LIMITS)
 def test_projections(budget, deltas, limits):
     delta, limit = torch.from_numpy(deltas), torch.from_numpy(limits)

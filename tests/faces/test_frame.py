@@ -47,7 +47,7 @@ def scenes(draw):
     return noise(height, width, draw(st.integers(0, 99))), faces
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes())
 def test_a_zero_perturbation_changes_nothing(scene):
     pixels, faces = scene
@@ -57,7 +57,7 @@ def test_a_zero_perturbation_changes_nothing(scene):
     assert not np.shares_memory(out, pixels)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes(), st.integers(1, 12))
 def test_no_sample_changes_by_more_than_the_limit_nor_outside_all_frames(scene, limit):
     pixels, faces = scene
@@ -153,7 +153,7 @@ def test_grey_stays_grey():
     assert change(grey, out).any()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(st.floats(40, CANVAS_FRAME_SIDE - 1), st.floats(-180, 180), st.integers(0, 99))
 def test_the_canvas_shows_what_the_photo_will_hold(side, roll, seed):
     """A face small enough for scale 1: optimised and written pixels are the same."""

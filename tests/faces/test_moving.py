@@ -29,7 +29,7 @@ def constant(x: float, y: float, count: int = 1) -> torch.Tensor:
     return torch.tensor([x, y]).view(1, 2, 1, 1).repeat(count, 1, GRID, GRID)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes())
 def test_no_flow_changes_nothing(scene):
     pixels, faces = scene
@@ -38,7 +38,7 @@ def test_no_flow_changes_nothing(scene):
     assert not np.shares_memory(out, pixels)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(scenes(), st.integers(0, 9))
 def test_pixels_outside_the_frames_stay(scene, seed):
     pixels, faces = scene

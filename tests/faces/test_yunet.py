@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -118,7 +118,6 @@ boxes_strategy = st.lists(
 
 
 @given(boxes=boxes_strategy, seed=st.integers(0, 99), threshold=st.sampled_from([0.0, 0.3, 0.7]))
-@settings(deadline=None)
 def test_suppression_keeps_one_box_of_each_overlapping_set(
     boxes: list[Box], seed: int, threshold: float
 ) -> None:
@@ -134,7 +133,6 @@ def test_suppression_keeps_one_box_of_each_overlapping_set(
 
 
 @given(boxes=boxes_strategy, seed=st.integers(0, 99))
-@settings(deadline=None)
 def test_suppression_does_not_depend_on_place_scale_or_order(boxes: list[Box], seed: int) -> None:
     rng = np.random.default_rng(seed)
     scores, shuffle = rng.random(len(boxes)), rng.permutation(len(boxes))
@@ -182,7 +180,6 @@ def test_mirror_image_across_the_border_is_a_part() -> None:
 
 
 @given(st.integers(1, 9000), st.integers(1, 9000), st.integers(1, 400))
-@settings(deadline=None)
 def test_scales_leave_no_gap(height: int, width: int, min_face: int) -> None:
     scales = plan_scales(height, width, min_face)
     assert scales == sorted(scales)
@@ -194,7 +191,6 @@ def test_scales_leave_no_gap(height: int, width: int, min_face: int) -> None:
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.data())
-@settings(deadline=None)
 def test_every_face_of_the_overlap_is_whole_in_some_view(
     height: int, width: int, data: st.DataObject
 ) -> None:
@@ -213,7 +209,6 @@ def test_every_face_of_the_overlap_is_whole_in_some_view(
 
 
 @given(st.integers(1, 9000))
-@settings(deadline=None)
 def test_views_cover_a_length_and_overlap(length: int) -> None:
     starts = sorted({left for left, _ in tile_corners(10, length)})
     assert starts[0] == 0

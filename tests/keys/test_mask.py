@@ -131,7 +131,7 @@ def test_no_mask_in_a_whole_envelope(sealed: bytes):
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_fuzzed_insides_are_a_mask_or_an_error(data: st.DataObject):
     """Bytes of a good file changed inside an envelope that is made anew around them."""
     good = bytearray(sealing.unseal("mask", spoilt()))

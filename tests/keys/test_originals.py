@@ -67,7 +67,7 @@ def with_text(record: bytes, text: bytes, length: int) -> bytes:
     suffix=st.sampled_from(SUFFIXES),
     secret=st.binary(min_size=32, max_size=32),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_what_goes_in_comes_out(data: bytes, suffix: str, secret: bytes):
     assert open_original(seal_original(data, suffix, secret), secret) == Original(data, suffix)
 
@@ -97,7 +97,7 @@ def test_another_key_is_told_so(record: bytes):
 
 
 @given(bit=st.integers(0, 255))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_key_one_bit_off_is_another_key(bit: int):
     near = bytearray(SECRET)
     near[bit // 8] ^= 1 << bit % 8
@@ -219,7 +219,7 @@ def test_another_version_is_told_so(record: bytes):
 
 
 @given(noise=st.binary(max_size=200), magic=st.booleans())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_nonsense_is_refused(noise: bytes, magic: bool):
     with pytest.raises(KeyFileError):
         open_original(b"BAUTAKEY" * magic + noise, SECRET)

@@ -40,7 +40,7 @@ def with_header(sealed: bytes, **changes: object) -> bytes:
 
 
 @given(data=st.binary(max_size=300), passphrase=st.none() | st.text(min_size=1, max_size=20))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_what_goes_in_comes_out(data: bytes, passphrase: str | None):
     # Lone surrogates are no text that anybody can type.
     if passphrase is not None and not passphrase.isprintable():
@@ -64,7 +64,7 @@ def test_a_sealed_file_shows_nothing_and_is_never_the_same_twice():
 
 @pytest.mark.parametrize("passphrase", [None, "pass"])
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_any_changed_byte_is_found(passphrase: str | None, data: st.DataObject):
     sealed = seal("mask", DATA, passphrase)
     at = data.draw(st.integers(0, len(sealed) - 1))
@@ -76,7 +76,7 @@ def test_any_changed_byte_is_found(passphrase: str | None, data: st.DataObject):
 
 @pytest.mark.parametrize("passphrase", [None, "pass"])
 @given(data=st.data())
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_any_cut_is_found(passphrase: str | None, data: st.DataObject):
     sealed = seal("mask", DATA, passphrase)
     with pytest.raises(KeyFileError, match=r"cut off|no key file"):
@@ -84,14 +84,14 @@ def test_any_cut_is_found(passphrase: str | None, data: st.DataObject):
 
 
 @given(noise=st.binary(max_size=200), magic=st.booleans())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_nonsense_is_refused(noise: bytes, magic: bool):
     with pytest.raises(KeyFileError):
         unseal("mask", b"BAUTAKEY" * magic + noise, "pass")
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_forger_who_mends_the_hash_gets_nowhere_without_the_passphrase(data: st.DataObject):
     sealed = seal("mask", DATA, "pass")
     at = data.draw(st.integers(0, len(sealed) - 33))

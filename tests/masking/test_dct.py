@@ -32,7 +32,7 @@ def noise(count: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
     return 255 * torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 3), st.integers(2, 20), st.integers(2, 20), st.integers(0, 99))
 def test_equals_the_literal_pipeline(count: int, height: int, width: int, seed: int):
     photos = noise(count, height, width, seed)

@@ -22,7 +22,7 @@ from bauta.masking.masks import (
 from tests.masking.test_dct import noise
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.binary(max_size=80), st.integers(1, 40), st.floats(0, 0.49))
 def test_nothing_is_lost_to_who_knows_the_secret(secret: bytes, count: int, mixing: float):
     channels = low_frequencies(40)[:count]

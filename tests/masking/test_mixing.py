@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bauta.masking.mixing import Blend, blended, draw_blend, flipped
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=12), st.integers(0, 99))
 def test_shares_fall_and_add_up(counts: list[int], seed: int):
     generator = torch.Generator().manual_seed(seed)

@@ -36,7 +36,7 @@ EXACT = [
 ]
 PORTRAIT = Path(__file__).parent / "portrait.heic"
 seeds = st.integers(0, 2**32 - 1)
-quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray:

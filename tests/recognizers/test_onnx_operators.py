@@ -16,7 +16,7 @@ from bauta.recognizers.networks.onnx_graph import OnnxGraph
 from bauta.recognizers.networks.onnx_operators import OPERATORS
 from tests.recognizers.onnx_files import Builder, run_reference, save, single
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @pytest.fixture(scope="module")

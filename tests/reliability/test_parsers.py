@@ -45,7 +45,7 @@ def test_damaged_files(parser: Parser) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     @settings(
-        max_examples=parser.examples, derandomize=True, deadline=None, database=None,
+        max_examples=parser.examples, derandomize=True, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(st.integers(0, 2**32 - 1))

@@ -97,7 +97,7 @@ def test_an_unknown_head_is_refused() -> None:
         MarginHead("sphere", 3, 8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.sampled_from(MarginHead.KINDS), st.integers(0, 1000))
 def test_margin_heads_have_finite_gradients_even_at_the_centres(kind: str, seed: int) -> None:
     head = MarginHead(kind, 3, 8)

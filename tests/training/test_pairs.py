@@ -12,7 +12,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.pairs import held_out_pairs, pair_similarities, split_people
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 6), min_size=3, max_size=12), st.integers(1, 40), st.integers(0, 99))
 def test_pairs_are_balanced_true_and_different(sizes: list[int], count: int, seed: int) -> None:
     sizes[0] = max(2, sizes[0])
