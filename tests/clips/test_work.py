@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ import torch
 
 from bauta.clips.carrying import Done
 from bauta.clips.work import Work, fingerprint
-from bauta.errors import MediaError
+from bauta.errors import MediaError, UsageError
 from bauta.optimisation import Found
 
 
@@ -30,10 +33,11 @@ def done(value: float, *, flow: bool = True) -> Done:
 
 
 def filled(folder: Path, frames: int) -> Work:
-    work = Work(folder / "out.mp4", "a key")
-    for index in range(frames):
-        work.put(index, 1, done(index))
-        work.frame_done(index)
+    """What a run of so many frames has left; it is over."""
+    with Work(folder / "out.mp4", "a key") as work:
+        for index in range(frames):
+            work.put(index, 1, done(index))
+            work.frame_done(index)
     return work
 
 
@@ -57,10 +61,10 @@ def test_whole_pieces_are_found_again(tmp_path: Path):
 def test_the_last_frames_are_kept_when_the_run_ends_early(tmp_path: Path):
     work = filled(tmp_path, 11)
     work.flush(11)
-    again = Work(tmp_path / "out.mp4", "a key")
-    assert again.resumed == 11
-    again.put(11, 1, Done(kind="carried", steps=0, spared=False, reached=2.0))
-    again.flush(12)
+    with Work(tmp_path / "out.mp4", "a key") as again:
+        assert again.resumed == 11
+        again.put(11, 1, Done(kind="carried", steps=0, spared=False, reached=2.0))
+        again.flush(12)
     known = Work(tmp_path / "out.mp4", "a key").get(11, 1)
     assert known is not None
     assert (known.kind, known.found, dict(known.state)) == ("carried", None, {})
@@ -70,7 +74,31 @@ def test_other_work_is_never_taken(tmp_path: Path):
     filled(tmp_path, 8)
     other = Work(tmp_path / "out.mp4", "another key")
     assert other.resumed == 0
-    assert sorted(path.name for path in other.folder.iterdir()) == ["fingerprint"]
+    assert sorted(path.name for path in other.folder.iterdir()) == ["fingerprint", "lock"]
+
+
+@pytest.mark.parametrize("key", ["a key", "another key"])
+def test_two_runs_do_not_share_it(tmp_path: Path, key: str):
+    filled(tmp_path, 8)
+    with Work(tmp_path / "out.mp4", "a key") as first:
+        with pytest.raises(UsageError, match="another run is making "):
+            Work(tmp_path / "out.mp4", key)
+        first.put(8, 1, done(8))
+        first.flush(9)
+    assert Work(tmp_path / "out.mp4", "a key").resumed == 9
+
+
+def test_who_was_killed_holds_nothing(tmp_path: Path):
+    script = (
+        "import os, sys, pathlib; from bauta.clips.work import Work\n"
+        "work = Work(pathlib.Path(sys.argv[1]), 'a key'); os.kill(os.getpid(), 9)"
+    )
+    filled(tmp_path, 8)
+    killed = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "out.mp4"], check=False, timeout=120
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert Work(tmp_path / "out.mp4", "a key").resumed == 8
 
 
 def test_a_damaged_piece_ends_what_is_known(tmp_path: Path):
@@ -103,7 +131,9 @@ def test_a_link_is_not_followed(tmp_path: Path):
     (tmp_path / ".out.mp4.bauta-work").symlink_to(elsewhere)
     with pytest.raises(MediaError, match="in the way"):
         Work(tmp_path / "out.mp4", "another key")
-    assert len(list(elsewhere.iterdir())) == 2
+    assert {path.name for path in elsewhere.iterdir()} == {
+        "000000000.safetensors", "fingerprint", "lock",
+    }  # fmt: skip
 
 
 def test_removed_at_the_end(tmp_path: Path):

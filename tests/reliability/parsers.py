@@ -629,12 +629,12 @@ def _piece() -> bytes:
 
 def _read_piece(file: Path) -> None:
     output = file.parent / "clip.mp4"
-    folder = Work(output, "key").folder
-    (folder / "000000000.safetensors").write_bytes(file.read_bytes())
-    work = Work(output, "key")
-    for frame in range(min(work.resumed, 50)):
-        done = work.get(frame, 1)
-        assert done is None or isinstance(done, Done)
+    with Work(output, "key") as work:
+        (work.folder / "000000000.safetensors").write_bytes(file.read_bytes())
+    with Work(output, "key") as work:
+        for frame in range(min(work.resumed, 50)):
+            done = work.get(frame, 1)
+            assert done is None or isinstance(done, Done)
 
 
 @cache

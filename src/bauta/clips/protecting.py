@@ -68,7 +68,7 @@ def protect_video(
     Raises:
         NoFaceError: no frame shows a face; nothing was written.
         MediaError: the video cannot be read, or the output not be written.
-        UsageError: an argument is wrong.
+        UsageError: an argument is wrong, or another run is making this output.
         WeightsError: a recognizer's weights are missing.
         MissingExtraError: the extra "video" is not installed.
 
@@ -93,11 +93,12 @@ def protect_video(
             video, target, metadata=settings.metadata, overwrite=overwrite, crf=crf
         )
         # Provenance is told; the word is not.
-        work = Work(target, fingerprint(source, {**run.provenance, "word": settings.word}))
-        began = time.perf_counter()
-        _write(run, writer, work, source)
-        run.seconds["protect"] = round(time.perf_counter() - began, 3)
-        work.remove()
+        key = fingerprint(source, {**run.provenance, "word": settings.word})
+        with Work(target, key) as work:
+            began = time.perf_counter()
+            _write(run, writer, work, source)
+            run.seconds["protect"] = round(time.perf_counter() - began, 3)
+            work.remove()
         steered = [*surrogates, *(get_surrogate(name) for name in held_out_of(settings))]
         began = time.perf_counter()
         judged = judge_clip(

@@ -12,15 +12,16 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from bauta.clips.carrying import Done
-from bauta.errors import MediaError
+from bauta.errors import MediaError, UsageError
 from bauta.media.atomic import atomic_write, writing
 from bauta.optimisation import Found
 from bauta.plain import build, table_of
@@ -30,6 +31,7 @@ _SAID = ("kind", "steps", "spared", "reached")
 #: Frames of a piece.
 _FRAMES = 8
 _KEY = "fingerprint"
+_LOCK = "lock"
 _BLOCK = 1 << 20
 
 
@@ -51,7 +53,7 @@ def fingerprint(source: Path, settings: Mapping[str, Any]) -> str:
 
 
 class Work:
-    """The folder of a run.
+    """The folder of a run, for itself alone until :meth:`close` or the end of a with block.
 
     Attributes:
         resumed: how many frames an earlier run has done.
@@ -67,6 +69,7 @@ class Work:
 
         Raises:
             MediaError: the system refuses the folder, or something else has its name.
+            UsageError: another run is making this output.
 
         """
         self.folder = output.with_name(f".{output.name}.bauta-work")
@@ -74,9 +77,25 @@ class Work:
         self._loaded: tuple[int, dict[tuple[int, int], Done]] = (-1, {})
         self._new: dict[tuple[int, int], Done] = {}
         self.resumed = 0
+        self._lock = FileLock(self.folder / _LOCK, timeout=0, mode=0o600)
         with writing(self.folder):
-            self._open(key)
+            self._claim(output)
+            try:
+                self._open(key)
+            except BaseException:
+                self.close()
+                raise
         self._first = self.resumed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let another run go on with what is there."""
+        self._lock.release()
 
     def get(self, index: int, number: int) -> Done | None:
         """What was done to a face in a frame by an earlier run."""
@@ -118,22 +137,35 @@ class Work:
     def remove(self) -> None:
         """Remove the folder: the output is there."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.close()
 
     def _file(self, first: int) -> Path:
         return self.folder / f"{first:09d}.safetensors"
 
+    def _claim(self, output: Path) -> None:
+        """Take the folder; only what a run of Bauta has begun is taken over."""
+        folder = self.folder
+        if not folder.is_symlink():
+            folder.mkdir(mode=0o700, exist_ok=True)
+        names = {path.name for path in folder.iterdir()}
+        if folder.is_symlink() or (names and names.isdisjoint({_KEY, _LOCK})):
+            raise MediaError(
+                f"{folder} is in the way, and no work of Bauta's: remove it, or choose another "
+                "output name"
+            )
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"another run is making {output}: wait for it, or choose another output name"
+            ) from error
+
     def _open(self, key: str) -> None:
         mark = self.folder / _KEY
-        if self.folder.is_symlink() or (self.folder.exists() and not mark.is_file()):
-            raise MediaError(
-                f"{self.folder} is in the way, and no work of Bauta's: remove it, or choose "
-                "another output name"
-            )
-        if mark.is_file() and mark.read_text("utf-8") != key:
-            shutil.rmtree(self.folder)
-        if not mark.is_file():
-            self.folder.mkdir(mode=0o700)
-            atomic_write(mark, key.encode(), secret=True)
+        if not mark.is_file() or mark.read_text("utf-8") != key:
+            for piece in self.folder.glob("*.safetensors"):
+                piece.unlink()
+            atomic_write(mark, key.encode(), overwrite=True, secret=True)
         self._take_stock()
 
     def _take_stock(self) -> None:
