@@ -16,6 +16,7 @@ import torch
 
 from bauta.errors import UsageError, WeightsError
 from bauta.masking.strategy import COUNTS
+from bauta.media.atomic import claimed
 from bauta.private.checking import embed
 from bauta.private.curves import finished, plot_curves
 from bauta.private.defences import DEFENCES, Publisher, defence, publisher
@@ -165,6 +166,14 @@ def test_checkpoints_that_do_not_fit(data: PrivateData, tmp_path: Path, what: st
         torch.save({"recipe": 1}, file)
     with pytest.raises(UsageError, match="choose another"):
         train_private(recipe, data, SECRET, tmp_path)
+
+
+def test_a_folder_that_another_run_works_in_is_left_alone(
+    data: PrivateData, tmp_path: Path
+) -> None:
+    with claimed(tmp_path), pytest.raises(UsageError, match="another run works"):
+        train_private(SMALL, data, SECRET, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
 def test_faces_are_published_as_often_as_asked(

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from bauta.errors import UsageError, WeightsError
+from bauta.media.atomic import claimed
 from bauta.recognizers.trained import NetworkSpec, load_network, read_card, trained_recognizer
 from bauta.training.augment import PLAIN
 from bauta.training.export import export
@@ -117,6 +118,14 @@ def test_another_recipes_checkpoint_is_refused(data: TrainingData, tmp_path: Pat
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(UsageError, match="damaged"):
         train(SMALL, data, tmp_path)
+
+
+def test_a_folder_that_another_run_works_in_is_left_alone(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    with claimed(tmp_path), pytest.raises(UsageError, match="another run works"):
+        train(SMALL, data, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
 def test_data_that_does_not_fit_is_refused(data: TrainingData, tmp_path: Path) -> None:

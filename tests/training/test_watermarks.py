@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from bauta.engine.budgets import Perceptual
 from bauta.errors import UsageError
+from bauta.media.atomic import claimed
 from bauta.recognizers.base import similarity
 from bauta.recognizers.zoo import get_surrogate
 from bauta.training.faceset import FaceSet
@@ -136,6 +137,14 @@ def test_checkpoints_that_do_not_fit(
         torch.save({"recipe": 1}, file)
     with pytest.raises(UsageError, match="another folder"):
         train_watermark(recipe, *halves, tmp_path)
+
+
+def test_a_folder_that_another_run_works_in_is_left_alone(
+    halves: tuple[FaceSet, FaceSet], tmp_path: Path
+) -> None:
+    with claimed(tmp_path), pytest.raises(UsageError, match="another run works"):
+        train_watermark(TINY, *halves, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
 def test_messages_are_learned(halves: tuple[FaceSet, FaceSet], tmp_path: Path) -> None:

@@ -14,15 +14,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
 from bauta.errors import MediaError, UsageError
-from bauta.media.atomic import atomic_write, writing
+from bauta.media.atomic import atomic_write, claimed, writing
 from bauta.plain import build, table_of
 
 #: Folder in the output that holds manifest and lock.
 FOLDER = ".bauta"
-_FILE, _LOCK = "album.jsonl", "album.lock"
+_FILE = "album.jsonl"
 _VERSION = 1
 Status = Literal["begun", "done", "faceless", "failed"]
 
@@ -85,18 +83,10 @@ class Manifest:
     def __init__(self, output: Path) -> None:
         self.folder = output / FOLDER
         self.entries: dict[str, Entry] = {}
-        self._lock = FileLock(self.folder / _LOCK, timeout=0)
+        self._held = contextlib.ExitStack()
 
     def __enter__(self) -> Manifest:
-        with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire()
-            except Timeout as error:
-                raise UsageError(
-                    f"another run works in {self.folder.parent}: wait for it, or choose another "
-                    "output folder"
-                ) from error
+        self._held.enter_context(claimed(self.folder, name=self.folder.parent))
         try:
             self.entries = read_entries(self.folder.parent)
             # Anew, with one line for each file, and without a line that was torn.
@@ -105,7 +95,7 @@ class Manifest:
             with writing(self._file):
                 self._stream = self._file.open("a", encoding="utf-8")
         except BaseException:
-            self._lock.release()
+            self._held.close()
             raise
         return self
 
@@ -115,7 +105,7 @@ class Manifest:
             with contextlib.suppress(OSError):
                 self._stream.close()
         finally:
-            self._lock.release()
+            self._held.close()
 
     @property
     def _file(self) -> Path:

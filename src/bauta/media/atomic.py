@@ -8,7 +8,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bauta.errors import MediaError, OutputExistsError
+from bauta.errors import MediaError, OutputExistsError, UsageError
+
+#: Name of the file by which :func:`claimed` holds a folder.
+LOCK = ".lock"
 
 
 def atomic_write(
@@ -115,6 +118,38 @@ def locked(path: str | os.PathLike[str], *, patience: float = 60.0) -> Iterator[
             raise MediaError(
                 f"cannot write {target}: another process has been changing it for {patience:.0f} "
                 "seconds; try again"
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def claimed(folder: str | os.PathLike[str], *, name: object = None) -> Iterator[None]:
+    """Hold a folder of a long run for this process alone; the folder is made.
+
+    The lock is a file in it, which stays; the system gives it free when its holder dies.
+
+    Args:
+        folder: the folder.
+        name: what to call it in messages; None: as it is.
+
+    Raises:
+        UsageError: another run works there.
+        MediaError: the folder cannot be written.
+
+    """
+    place = Path(folder)
+    lock = FileLock(place / LOCK, timeout=0)
+    with writing(place):
+        place.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"another run works in {name or place}: wait for it, or choose another output "
+                "folder"
             ) from error
     try:
         yield

@@ -40,7 +40,15 @@ from bauta.recognizers.networks.families import build_network
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.faceset import FaceSet
 from bauta.training.losses import MarginHead
-from bauta.training.running import agreed, append_row, decay_groups, keeping, launched, warm_cosine
+from bauta.training.running import (
+    agreed,
+    append_row,
+    decay_groups,
+    keeping,
+    launched,
+    run_folder,
+    warm_cosine,
+)
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 
@@ -183,7 +191,8 @@ def train_private(
 
     Raises:
         MissingExtraError: Lightning Fabric is not installed.
-        UsageError: there are too few people, or the checkpoint is another recipe's.
+        UsageError: there are too few people, or the checkpoint is another recipe's,
+            or another run works in the folder.
 
     """
     if len(data.faces.identities) < 2 or len(data.faces) < recipe.batch:
@@ -191,7 +200,15 @@ def train_private(
             f"training needs at least two people and a batch of {recipe.batch} faces, got "
             f"{len(data.faces)} of {len(data.faces.identities)}"
         )
-    run = _prepared(recipe, data, secret, folder, accelerator, devices, precision)
+    fabric = launched(accelerator, devices, precision, recipe.seed)
+    with run_folder(folder, fabric):
+        run = _prepared(recipe, data, secret, folder, fabric)
+        _run_on(run, minutes, progress)
+    return run.network.eval()
+
+
+def _run_on(run: _Run, minutes: float, progress: StepProgress | None) -> None:
+    """Step after step, until it is done or time is up."""
     begun = saved = time.perf_counter()
     before = run.seconds
     while run.step < run.steps and not agreed(
@@ -210,7 +227,6 @@ def train_private(
             saved = time.perf_counter()
     if run.step % run.steps_per_epoch:
         _save(run)
-    return run.network.eval()
 
 
 def is_first() -> bool:
@@ -246,11 +262,8 @@ def _prepared(
     data: PrivateData,
     secret: bytes,
     folder: Path,
-    accelerator: str,
-    devices: int,
-    precision: str,
+    fabric: Fabric,
 ) -> _Run:
-    fabric = launched(accelerator, devices, precision, recipe.seed)
     shown, network = build_private(recipe, secret)
     learner = Learner(network, recipe, len(data.faces.identities))
     learner = learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
@@ -260,7 +273,6 @@ def _prepared(
     model, optimizer = fabric.setup(learner, optimizer)
     if shown.defence.adaptive:
         strategy, strategist = fabric.setup(strategy, strategist)
-    folder.mkdir(parents=True, exist_ok=True)
     run = _Run(
         recipe, data, fabric, folder, shown.to(fabric.device), model, network, optimizer, strategy,
         strategist, Bound.start(recipe.privacy), crop_of(recipe.crop, recipe.size),

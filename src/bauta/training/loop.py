@@ -33,7 +33,15 @@ from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
 from bauta.training.pairs import pair_similarities
 from bauta.training.recipe import Recipe
-from bauta.training.running import agreed, append_row, decay_groups, keeping, launched, warm_cosine
+from bauta.training.running import (
+    agreed,
+    append_row,
+    decay_groups,
+    keeping,
+    launched,
+    run_folder,
+    warm_cosine,
+)
 from bauta.training.seeds import seed_of
 from bauta.training.start import fit_last_layer
 from bauta.training.teachers import to_tensor
@@ -136,11 +144,20 @@ def train(
 
     Raises:
         MissingExtraError: Lightning Fabric is not installed.
-        UsageError: the data does not fit the recipe, or the checkpoint is another recipe's.
+        UsageError: the data does not fit the recipe, or the checkpoint is another recipe's,
+            or another run works in the folder.
 
     """
     _check(recipe, data)
-    run = _prepare(recipe, data, folder, accelerator, devices, precision)
+    fabric = launched(accelerator, devices, precision, recipe.seed)
+    with run_folder(folder, fabric):
+        run = _prepare(recipe, data, folder, fabric)
+        _run_on(run, minutes, progress)
+    return run.average.eval()
+
+
+def _run_on(run: _Run, minutes: float, progress: StepProgress | None) -> None:
+    """Step after step, until it is done or time is up."""
     deadline, saved = run.started + 60 * minutes, run.started
     while run.step < run.steps and not agreed(run.fabric, time.perf_counter() >= deadline):
         loss = _step(run)
@@ -154,7 +171,6 @@ def train(
             saved = time.perf_counter()
     if run.step % run.steps_per_epoch:
         _save(run)
-    return run.average.eval()
 
 
 def _check(recipe: Recipe, data: TrainingData) -> None:
@@ -171,15 +187,7 @@ def _check(recipe: Recipe, data: TrainingData) -> None:
         raise UsageError("training needs at least two faces")
 
 
-def _prepare(
-    recipe: Recipe,
-    data: TrainingData,
-    folder: Path,
-    accelerator: str,
-    devices: int,
-    precision: str,
-) -> _Run:
-    fabric = launched(accelerator, devices, precision, recipe.seed)
+def _prepare(recipe: Recipe, data: TrainingData, folder: Path, fabric: Fabric) -> _Run:
     model = Model(recipe, len(data.faces.identities))
     crop = crop_of(recipe.crop, recipe.size)
     if recipe.start and data.targets is not None and not (folder / CHECKPOINT).is_file():
@@ -188,7 +196,6 @@ def _prepare(
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
     optimizer = torch.optim.AdamW(decay_groups(model, recipe.schedule.decay), recipe.schedule.rate)
     wrapped, optimizer = fabric.setup(model, optimizer)
-    folder.mkdir(parents=True, exist_ok=True)
     average = average.to(fabric.device)
     run = _Run(recipe, data, fabric, folder, wrapped, model.network, optimizer, average, crop)
     if (folder / CHECKPOINT).is_file():

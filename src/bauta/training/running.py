@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bauta.errors import MediaError, MissingExtraError, UsageError
-from bauta.media.atomic import writing
+from bauta.media.atomic import claimed, writing
 from bauta.memory import raise_if_short
 
 if TYPE_CHECKING:
@@ -92,6 +92,19 @@ def read_rows(file: Path) -> list[dict[str, str]]:
     if any(None in row or None in row.values() for row in rows):
         raise damaged(file, "its rows differ in length")
     return rows
+
+
+@contextmanager
+def run_folder(folder: Path, fabric: Fabric) -> Iterator[None]:
+    """Hold a run's folder for the processes of this run, the first of which writes there.
+
+    Raises:
+        UsageError: another run works there.
+        MediaError: the folder cannot be written.
+
+    """
+    with claimed(folder) if fabric.is_global_zero else nullcontext():
+        yield
 
 
 @contextmanager

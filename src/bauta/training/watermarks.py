@@ -27,6 +27,7 @@ from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.transforms import NONE, Diversity
 from bauta.errors import UsageError, WeightsError
 from bauta.media import atomic_write
+from bauta.media.atomic import claimed
 from bauta.memory import raise_if_short
 from bauta.recognizers.base import Recognizer
 from bauta.recognizers.zoo import get_surrogate
@@ -116,16 +117,18 @@ def train_watermark(
         The networks in evaluation mode; None if time was up first.
 
     Raises:
-        UsageError: there are too few faces, or the checkpoint is another recipe's.
+        UsageError: there are too few faces, or the checkpoint is another recipe's,
+            or another run works in the folder.
 
     """
     if not len(faces) or not len(held_out):
         raise UsageError("training needs faces, and others to check on")
-    run = _prepared(recipe, faces, held_out, folder, torch.device(device), progress)
-    try:
-        _run_on(run, 60 * minutes, progress)
-    finally:
-        _save(run)
+    with claimed(folder):
+        run = _prepared(recipe, faces, held_out, folder, torch.device(device), progress)
+        try:
+            _run_on(run, 60 * minutes, progress)
+        finally:
+            _save(run)
     return run.networks.eval() if run.step >= recipe.steps else None
 
 
@@ -162,7 +165,6 @@ def _prepared(
         lr=recipe.rate, weight_decay=1e-4,
     )  # fmt: skip
     surrogates = [get_surrogate(name).to(device) for name in recipe.surrogates]
-    folder.mkdir(parents=True, exist_ok=True)
     hiding = torch.empty(0)
     if any(stage.hidden for stage in recipe.stages):
         tell = progress and partial(progress, "hiding faces to begin with")
