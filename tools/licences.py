@@ -52,9 +52,19 @@ _SOURCES = {
 _WHEELS = (
     "Wheels bring libraries of others; which, stands in each package's licence files. To be known:"
 )
-_UNPINNED = (
-    "The extra `views` is not pinned: diffusers and transformers (both Apache-2.0), and theirs."
-)
+#: What the wheels of the extra ``views`` say, which nobody installs to write this page.
+VIEWS = {
+    "diffusers": "Apache-2.0",
+    "hf-xet": "Apache-2.0",
+    "huggingface_hub": "Apache-2.0",
+    "importlib_metadata": "Apache-2.0",
+    "lazy-importer": "Apache-2.0",
+    "regex": "Apache-2.0 AND CNRI-Python",
+    "tokenizers": "Apache-2.0",
+    "tqdm": "MPL-2.0 AND MIT",
+    "transformers": "Apache-2.0",
+    "zipp": "MIT",
+}
 _PUBLISHERS = (
     "Licences are their publishers'. None that forbids commercial use is taken unless you accept "
     "it. What a network learnt from is in `bauta recognizers show NAME`."
@@ -89,7 +99,7 @@ def page() -> str:
     lines += ["| package | version | licence | for |", "|---|---|---|---|"]
     for name, version, licence in rows:
         lines.append(f"| {name} | {version} | {licence} | {_for(name, brought)} |")
-    lines += ["", _UNPINNED, "", *_weights(), "", _DATA]
+    lines += ["", *_weights(), "", _DATA]
     return "\n".join(lines)
 
 
@@ -102,6 +112,8 @@ def pinned() -> list[tuple[str, str]]:
 
 def _licence(name: str) -> str:
     """What a package's metadata says, in one line."""
+    if name in VIEWS:
+        return VIEWS[name]
     try:
         about = metadata.metadata(name)
     except metadata.PackageNotFoundError:
@@ -127,7 +139,7 @@ def _copyleft(rows: list[tuple[str, str, str]], brought: dict[str, set[str]]) ->
 
 
 def _for(name: str, brought: dict[str, set[str]]) -> str:
-    extras = brought.get(canonicalize_name(name), set())
+    extras = brought.get(canonicalize_name(name), {"views"} if name in VIEWS else set())
     if "" in extras:
         return "everybody"
     return ", ".join(f"`{extra}`" for extra in sorted(extras)) or "developing"
