@@ -149,6 +149,13 @@ def test_bad_files_are_told_in_their_place(tab: Tab, tmp_path: Path) -> None:
     assert tab.strangers() == []
 
 
+def test_videos_are_not_sent_in_vain(tab: Tab) -> None:
+    clip = {"name": "clip.mp4", "mimeType": "video/mp4", "buffer": b"minutes of it"}
+    tab.page.set_input_files("#files", [clip])
+    tab.page.wait_for_selector("text=Not taken: this page takes photos")
+    assert not [url for url in tab.asked if url.endswith("/api/photos")]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_every_panel_fits(tab: Tab, scheme: Any, width: int) -> None:

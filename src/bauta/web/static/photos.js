@@ -5,6 +5,7 @@ import { compare, doing, fitting, h, problem, say, sized } from "./parts.js";
 
 const TONES = { protected: "good", weakened: "open", unjudged: "open", recognisable: "bad" };
 const WAITS = { protect: "Hiding faces", mask: "Putting the mask on", unmask: "Taking the mask off", trace: "Looking for a mark" };
+const VIDEO = "this page takes photos. For a video, type bauta protect and its name in the terminal.";
 const AT_ONCE = 2;
 /** Small faces are enlarged to so many pixels, as changes are looked for in them. */
 const FACE_WIDTH = 420;
@@ -47,6 +48,7 @@ export class Tray {
     const next = async () => {
       for (let one = waiting.shift(); one; one = waiting.shift()) {
         try {
+          if (one.file.type.startsWith("video/")) throw new Error(VIDEO);
           await server.bring("/api/photos", one.file, (share) => (one.bar.value = share));
           one.item.remove();
         } catch (error) {
