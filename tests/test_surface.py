@@ -16,12 +16,12 @@ PACKAGE = Path(bauta.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 #: Parts import only from parts of a lower rank, or from themselves.
 RANKS = {
-    "errors": 0, "cores": 0, "clock": 0, "plain": 0, "plugins": 0.5, "memory": 1, "registry": 1,
-    "named": 1, "keys": 1, "media": 2, "weights": 3, "faces": 4, "masking": 5, "recognizers": 5,
-    "engine": 6, "views": 6, "makeup": 7, "masks": 7, "watermark": 7, "training": 8, "methods": 8,
-    "settings": 8, "audit": 9,
-    "optimisation": 9, "bench": 10, "private": 10, "protection": 10, "personal": 10,
-    "watermarking": 10, "clips": 11, "albums": 12, "web": 13, "cli": 14,
+    "errors": 0, "cores": 0, "clock": 0, "plain": 0, "plugins": 0.5, "memory": 1, "devices": 1,
+    "registry": 1, "named": 1, "keys": 1, "media": 2, "weights": 3, "faces": 4, "masking": 5,
+    "recognizers": 5, "engine": 6, "views": 6, "makeup": 7, "masks": 7, "watermark": 7,
+    "training": 8, "methods": 8, "settings": 8, "audit": 9, "optimisation": 9, "bench": 10,
+    "private": 10, "protection": 10, "personal": 10, "watermarking": 10, "clips": 11,
+    "albums": 12, "web": 13, "cli": 14,
 }  # fmt: skip
 #: Higher parts that build on nothing of these.
 STRANGERS = {

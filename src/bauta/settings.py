@@ -9,8 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import torch
-
+from bauta.devices import check_device
 from bauta.engine.transforms import Blur, Diversity, Jitter, Jpeg
 from bauta.errors import UsageError
 from bauta.faces.face import EYE_DISTANCE
@@ -61,17 +60,6 @@ _WORDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "region": REGIONS,
     }
 )
-
-
-def _check_device(name: str) -> None:
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise UsageError(f"unknown device {name!r}: use cpu or cuda") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UsageError(f"there is no device {name} here: leave --device out to use the CPU")
-    if device.type not in ("cpu", "cuda"):
-        raise UsageError(f"unsupported device {name!r}: use cpu or cuda")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +153,8 @@ class Settings:
             if getattr(self, name) not in words:
                 allowed = f"{', '.join(words[:-1])} or {words[-1]}"
                 raise UsageError(f"{name} must be {allowed}, got {getattr(self, name)!r}")
-        _check_device(self.device)
+        # Whether it is here is seen where it is used: a node of a cluster may have it.
+        check_device(self.device)
         if self.targets and self.goal != "impersonate":
             raise UsageError("targets are for the goal impersonate")
 

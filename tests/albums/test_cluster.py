@@ -20,6 +20,7 @@ from ray.cluster_utils import Cluster
 import ray
 from bauta.albums.album import protect_album
 from bauta.albums.cluster import RayEngine
+from bauta.errors import UsageError
 from bauta.settings import Settings
 from tests.albums.workers import stamp
 
@@ -53,6 +54,26 @@ if __name__ == "__main__":
         "errors": {e.name: e.error for e in report.named("failed")},
         "running": ray.is_initialized(),
     }))
+    # The driver has no GPU, whatever the nodes have.
+    def on_gpus():
+        return protect_album(
+            Path(sys.argv[1], "few"), Path(sys.argv[3]),
+            Settings(preset="fast", device="cuda"),
+            engine=RayEngine(cluster.address, do=stamp),
+        )
+
+    refused = ""
+    try:
+        on_gpus()
+    except UsageError as error:
+        refused = str(error)
+    cluster.add_node(num_cpus=1, num_gpus=1)
+    report = on_gpus()
+    print(json.dumps({
+        "refused": refused,
+        "status": {name: entry.status for name, entry in report.entries.items()},
+        "gpus": sorted({e.report["gpus"] for e in report.named("done")}),
+    }))
     cluster.shutdown()
 """
 
@@ -63,20 +84,23 @@ def test_two_nodes_do_an_album(tmp_path: Path) -> None:
     album.mkdir()
     for number in range(6):
         (album / f"n{number}.jpg").write_bytes(b"n%d" % number)
+    (album / "few").mkdir()
+    (album / "few/n0.jpg").write_bytes(b"one of few")
     (album / "deadly.jpg").write_bytes(b"deadly")
     (album / "once.jpg").write_bytes(b"once")
     (album / "bad.jpg").write_bytes(b"bad")
     script.write_text(_SCRIPT, "utf-8")
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, script, album, output],
-        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}, timeout=280,
+        [sys.executable, script, album, output, tmp_path / "by-gpus"],
+        env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"}, timeout=500,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    said, by_gpus = map(json.loads, lines)
     failed = {"deadly.jpg", "bad.jpg"}
-    names = {path.name for path in album.glob("*.jpg")}
+    names = {path.relative_to(album).as_posix() for path in album.rglob("*.jpg")}
     assert said["status"] == {n: "failed" if n in failed else "done" for n in names}
     assert "died twice" in said["errors"]["deadly.jpg"]
     assert said["nodes"] == 2
@@ -86,6 +110,10 @@ def test_two_nodes_do_an_album(tmp_path: Path) -> None:
     assert not said["running"]
     for number in range(6):
         assert (output / f"n{number}.jpg").read_bytes() == b"done n%d" % number
+    assert "room for a worker, which takes" in by_gpus["refused"]
+    assert by_gpus["status"] == {"n0.jpg": "done"}
+    # Ray shows every actor the GPU that is its own: here one that only the node speaks of.
+    assert by_gpus["gpus"] == ["0"]
 
 
 def test_without_ray(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,4 +30,5 @@ def stamp(task: Task, tell: ShareProgress | None) -> Outcome:
         time.sleep(60)
     task.target.parent.mkdir(parents=True, exist_ok=True)
     Path(task.target).write_bytes(b"done " + content)
-    return Outcome(status="done", verdict="protected", seconds=1.0, report={"pid": os.getpid()})
+    told = {"pid": os.getpid(), "gpus": os.environ.get("CUDA_VISIBLE_DEVICES", "")}
+    return Outcome(status="done", verdict="protected", seconds=1.0, report=told)

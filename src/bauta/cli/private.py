@@ -224,8 +224,7 @@ def select_command(
 
     An analysis network learns to weigh them, from recognition and a penalty on what they show.
     """
-    import torch
-
+    from bauta.devices import present_device
     from bauta.private.recipe import read_private_recipe
     from bauta.private.selection import Selection, choose_channels, save_channels
     from bauta.training.faceset import read_people
@@ -240,7 +239,7 @@ def select_command(
             everybody = read_people(data, data_folder().parent / "cache", progress=tell)
             faces = with_photos(apart(everybody, plan.held_out, plan.seed)[0], plan.least)
             chosen = choose_channels(
-                plan, faces, how, device=torch.device(device),
+                plan, faces, how, device=present_device(device),
                 progress=lambda done, total, loss: tell(f"choosing, loss {loss:.3f}", done, total),
             )  # fmt: skip
         save_channels(output, chosen, how)

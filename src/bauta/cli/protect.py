@@ -351,7 +351,7 @@ def protect_command(
             device=device,
             metadata="keep" if keep_metadata else "private",
         )
-        _check_names(settings)
+        _check_names(settings, engine)
         if report:
             report_files(report)
     if album:
@@ -408,13 +408,16 @@ def _word(method: str, key: Path | None, identifier: str | None, *, ask: bool) -
     return to_hex(own_key(key, passphrase_for(key, ask=ask)).word(identifier))
 
 
-def _check_names(settings: Any) -> None:
+def _check_names(settings: Any, engine: str) -> None:
     """Notice unknown names, and weights that are missing, before the first photo."""
+    from dataclasses import replace
+
     from bauta.optimisation import build_method
     from bauta.protection import team
 
     build_method(settings)
-    team(settings)
+    # A cluster's nodes may have devices that this machine lacks.
+    team(settings if engine == "local" else replace(settings, device="cpu"))
 
 
 def _run(

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from bauta.audit.pictures import encoded
+from bauta.devices import present_device
 from bauta.errors import UsageError, WeightsError
 from bauta.masking.strategy import COUNTS
 from bauta.media import atomic_write
@@ -189,7 +190,7 @@ def learn(
         progress: told about every step.
 
     """
-    device = torch.device(plan.device)
+    device = present_device(plan.device)
     believed.to(device)
     if plan.attack == "linkage":
         targets = _targets(attacker, crop, judge)
@@ -212,7 +213,7 @@ def carry_out(
     folder: Path,
 ) -> Attacked:
     """Attack victims with what :func:`learn` learnt; arguments are those of :func:`attack`."""
-    own.to(torch.device(plan.device))
+    own.to(present_device(plan.device))
     seen = [
         _seen(replace(plan, seed=plan.seed + turn), own, victims, folder)
         for turn in range(plan.several)
@@ -402,7 +403,7 @@ def _optimised(
     step: Callable[[int, int, float], None],
 ) -> Tensor:
     """Faces that the network takes for the victims, among those that the attacker's faces span."""
-    device = torch.device(plan.device)
+    device = present_device(plan.device)
     some = np.random.default_rng(plan.seed).permutation(len(attacker))[:_SPANNING]
     prior = face_prior(plain_crop(to_tensor(attacker.take(some)), crop))
     prior = FacePrior(prior.mean.to(device), prior.basis.to(device))

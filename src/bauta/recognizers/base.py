@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from bauta.devices import present_device
 from bauta.errors import UsageError
 from bauta.faces.face import Face
 from bauta.faces.frame import Canvas, cut_canvas
@@ -197,8 +198,13 @@ class Recognizer(Judge):
         return self
 
     def to(self, device: torch.device | str) -> Recognizer:
-        """Move the network to a device and return this recognizer."""
-        self.device = torch.device(device)
+        """Move the network to a device and return this recognizer.
+
+        Raises:
+            UsageError: there is no such device here.
+
+        """
+        self.device = present_device(str(device))
         self.network.to(self.device)
         return self
 

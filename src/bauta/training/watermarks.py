@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from bauta.devices import present_device
 from bauta.engine.budgets import Perceptual
 from bauta.engine.ensemble import Ensemble, native_bf16
 from bauta.engine.transforms import NONE, Diversity
@@ -124,7 +125,7 @@ def train_watermark(
     if not len(faces) or not len(held_out):
         raise UsageError("training needs faces, and others to check on")
     with claimed(folder):
-        run = _prepared(recipe, faces, held_out, folder, torch.device(device), progress)
+        run = _prepared(recipe, faces, held_out, folder, present_device(device), progress)
         try:
             _run_on(run, 60 * minutes, progress)
         finally:

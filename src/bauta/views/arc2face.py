@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bauta.devices import present_device
 from bauta.errors import MissingExtraError, NoFaceError, UsageError, WeightsError
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face
@@ -90,8 +91,7 @@ class Arc2Face(ViewEngine):
             raise UsageError(
                 f"steps must be at least 1 and side a multiple of {_BLOCK}, got {steps} and {side}"
             )
-        if device != "cpu" and not (device.startswith("cuda") and torch.cuda.is_available()):
-            raise UsageError(f"there is no device {device!r} here: use cpu, or cuda where it is")
+        present_device(device)
         self.folder, self.device = folder, device
         self.steps, self.guidance, self.side = steps, guidance, side
 
