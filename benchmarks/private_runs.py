@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from bauta.private.export import export_private
 from bauta.private.loop import PrivateData, publisher_of, train_private
 from bauta.private.recipe import PrivateRecipe, read_private_recipe
 from bauta.private.report import EVALUATION
+from bauta.processes import spawned
 from bauta.recognizers.crops import crop_of
 from bauta.training.augment import Augment
 from bauta.training.faceset import read_people
@@ -64,7 +63,7 @@ def main() -> None:
     # Found and cut once, before several want them.
     read_people(given.data, given.cache)
     jobs = [(row, given) for row in given.rows]
-    with ProcessPoolExecutor(given.together, mp_context=get_context("spawn")) as pool:
+    with spawned(given.together) as pool:
         for row, accuracy in pool.map(train, *zip(*jobs, strict=True)):
             print(f"{row}: {accuracy:.2%}", flush=True)
 

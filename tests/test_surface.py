@@ -16,11 +16,11 @@ PACKAGE = Path(bauta.__file__).parent
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 #: Parts import only from parts of a lower rank, or from themselves.
 RANKS = {
-    "errors": 0, "cores": 0, "clock": 0, "plain": 0, "plugins": 0.5, "memory": 1, "devices": 1,
-    "registry": 1, "named": 1, "keys": 1, "media": 2, "weights": 3, "faces": 4, "masking": 5,
-    "recognizers": 5, "engine": 6, "views": 6, "makeup": 7, "masks": 7, "watermark": 7,
-    "training": 8, "methods": 8, "settings": 8, "audit": 9, "optimisation": 9, "bench": 10,
-    "private": 10, "protection": 10, "personal": 10, "watermarking": 10, "clips": 11,
+    "errors": 0, "cores": 0, "processes": 0, "clock": 0, "plain": 0, "plugins": 0.5, "memory": 1,
+    "devices": 1, "registry": 1, "named": 1, "keys": 1, "media": 2, "weights": 3, "faces": 4,
+    "masking": 5, "recognizers": 5, "engine": 6, "views": 6, "makeup": 7, "masks": 7,
+    "watermark": 7, "training": 8, "methods": 8, "settings": 8, "audit": 9, "optimisation": 9,
+    "bench": 10, "private": 10, "protection": 10, "personal": 10, "watermarking": 10, "clips": 11,
     "albums": 12, "web": 13, "cli": 14,
 }  # fmt: skip
 #: Higher parts that build on nothing of these.
@@ -125,3 +125,11 @@ def test_one_module_opens_connections_and_one_waits_for_them():
     assert users == {str(Path("weights/fetch.py")), str(Path("web/server.py"))}
     server = imported(tree_of(Path("web/server.py")))
     assert not {name for name in server if "connect" in name or "request" in name.lower()}
+
+
+def test_pools_end_with_who_made_them():
+    """Python's own leave their processes behind when the one that made them is killed."""
+    made = [
+        module for module in MODULES if "ProcessPoolExecutor(" in (PACKAGE / module).read_text()
+    ]
+    assert [str(module) for module in made] == ["processes.py"]

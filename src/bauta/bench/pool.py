@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
 import torch
 
 from bauta.cores import usable_cores
+from bauta.processes import spawned
 
 
 def in_processes(
@@ -42,36 +40,19 @@ def in_processes(
             work(*unit)
             done(count)
         return
-    with ProcessPoolExecutor(
-        min(jobs, len(units)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(begin, given, max(1, usable_cores() // jobs)),
-    ) as pool:
+    threads = max(1, usable_cores() // jobs)
+    with spawned(min(jobs, len(units)), _begin, (begin, given, threads)) as pool:
         waiting: set[Future[None]] = {pool.submit(work, *unit) for unit in units}
         count = 0
-        try:
-            while waiting:
-                ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in ready:
-                    future.result()
-                count += len(ready)
-                done(count)
-        except BaseException:
-            # Nothing is lost: what finished has been written.
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        # Of an error nothing is lost: what finished has been written.
+        while waiting:
+            ready, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in ready:
+                future.result()
+            count += len(ready)
+            done(count)
 
 
 def _begin(begin: Callable[..., None], given: tuple[Any, ...], threads: int) -> None:
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     begin(*given)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is killed, which tells nobody."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from bauta.cores import usable_cores
 from bauta.faces.detect import find_faces
 from bauta.faces.face import Face
 from bauta.media import atomic_write, read_photo
+from bauta.processes import spawned
 
 #: Called with the photos done and the photos in all.
 Progress = Callable[[int, int], None]
@@ -82,8 +81,7 @@ def index_faces(
     chunks = [missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)]
     if chunks:
         jobs = min(jobs or usable_cores(), len(chunks))
-        # A forked worker would inherit locks of dlib and OpenMP threads, and can wait for ever.
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with spawned(jobs) as pool:
             found = pool.map(_find_many, [root] * len(chunks), chunks, [margin] * len(chunks))
             for done, rows in enumerate(found, 1):
                 known.update(rows)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from bauta.cores import usable_cores
 from bauta.errors import UsageError
 from bauta.faces.face import TEMPLATES, Face
+from bauta.processes import spawned
 from bauta.training.faceset import FaceSet, cut_frame, join_stores
 from bauta.training.running import stored_array
 from bauta.views.embedded import EmbeddedViews
@@ -76,8 +75,7 @@ def _write(
     shape = (count * len(faces), size, size, 3)
     out = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
     jobs = min(jobs or usable_cores(), len(chunks))
-    # A forked worker would inherit locks of OpenMP threads, and can wait for ever.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with spawned(jobs) as pool:
         for start in range(0, len(chunks), jobs):
             some = chunks[start : start + jobs]
             seeds = [[seed + int(row) for row in chunk] for chunk in some]
