@@ -7,28 +7,19 @@ weighed 0.4 to 0.6, is the privacy score; linkage, which draws nothing, stands b
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bauta.errors import MissingExtraError, UsageError
+from bauta.errors import UsageError
 from bauta.media import atomic_write
 from bauta.plain import build
 from bauta.private.attacking import read_attacks, read_measured
+from bauta.private.plots import plots
 
 EVALUATION = "evaluation.json"
 _VISUAL, _ATTACK = 0.4, 0.6
-#: Columns of the plots: attribute, and what it is called.
-_PLOTS = (
-    ("s1", "S1: unlike, at a glimpse"),
-    ("s2", "S2: unknown, at a glimpse"),
-    ("s3", "S3: unlike, as drawn"),
-    ("s4", "S4: unknown, as drawn"),
-    ("privacy", "privacy score"),
-    ("unlinked", "not linked"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +132,7 @@ def write_report(rows: Sequence[Row], target: Path) -> Path:
     if not rows:
         raise UsageError("a report needs at least one network")
     target.mkdir(parents=True, exist_ok=True)
-    atomic_write(target / "report.png", _plots(rows), overwrite=True)
+    atomic_write(target / "report.png", plots(rows, frontier(rows)), overwrite=True)
     page = target / "report.md"
     atomic_write(page, _page(rows).encode(), overwrite=True)
     return page
@@ -193,37 +184,3 @@ def _page(rows: Sequence[Row]) -> str:
         )
     lines += ["", "![Accuracy against each score](report.png)", ""]
     return "\n".join(lines)
-
-
-def _plots(rows: Sequence[Row]) -> bytes:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("drawing a report", "bench") from error
-    figure = Figure(figsize=(13, 8), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    best = frontier(rows)
-    for axes, (column, title) in zip(figure.subplots(2, 3).flatten(), _PLOTS, strict=True):
-        # Names of neighbours stand on either side, so that they can be read.
-        for place, row in enumerate(sorted(rows, key=lambda row: row.accuracy)):
-            value = getattr(row, column)
-            if value is None:
-                continue
-            colour = "tab:red" if row.name in best else "tab:blue"
-            side = row.spread if column == "s4" else 0
-            axes.errorbar(
-                value, 100 * row.accuracy, yerr=100 * row.error, xerr=side or None, fmt="o",
-                color=colour, ms=4, lw=1,
-            )  # fmt: skip
-            axes.annotate(
-                row.name, (value, 100 * row.accuracy), textcoords="offset points", fontsize=7,
-                xytext=(5, 3) if place % 2 else (-5, 3), ha="left" if place % 2 else "right",
-            )  # fmt: skip
-        axes.set(title=title, xlim=(-0.05, 1.1), xlabel="more private →")
-        axes.set_ylabel("accuracy, %")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.3)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return stream.getvalue()
