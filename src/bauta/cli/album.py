@@ -20,7 +20,7 @@ from bauta.settings import Settings
 #: What plans mean to a person.
 _PLANS = {
     "do": "to do",
-    "again": "to do again: it was changed, stopped, or protected in another way",
+    "again": "to do again: it failed, stopped, was changed, or protected in another way",
     "copy": "has the same content as another file, whose result it gets",
     "done": "done",
     "faceless": "no face was found in it",
