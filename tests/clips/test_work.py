@@ -74,14 +74,14 @@ def test_other_work_is_never_taken(tmp_path: Path):
     filled(tmp_path, 8)
     other = Work(tmp_path / "out.mp4", "another key")
     assert other.resumed == 0
-    assert sorted(path.name for path in other.folder.iterdir()) == ["fingerprint", "lock"]
+    assert sorted(path.name for path in other.folder.iterdir()) == [".lock", "fingerprint"]
 
 
 @pytest.mark.parametrize("key", ["a key", "another key"])
 def test_two_runs_do_not_share_it(tmp_path: Path, key: str):
     filled(tmp_path, 8)
     with Work(tmp_path / "out.mp4", "a key") as first:
-        with pytest.raises(UsageError, match="another run is making "):
+        with pytest.raises(UsageError, match="another run works on "):
             Work(tmp_path / "out.mp4", key)
         first.put(8, 1, done(8))
         first.flush(9)
@@ -132,7 +132,7 @@ def test_a_link_is_not_followed(tmp_path: Path):
     with pytest.raises(MediaError, match="in the way"):
         Work(tmp_path / "out.mp4", "another key")
     assert {path.name for path in elsewhere.iterdir()} == {
-        "000000000.safetensors", "fingerprint", "lock",
+        ".lock", "000000000.safetensors", "fingerprint",
     }  # fmt: skip
 
 

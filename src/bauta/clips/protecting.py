@@ -68,7 +68,7 @@ def protect_video(
     Raises:
         NoFaceError: no frame shows a face; nothing was written.
         MediaError: the video cannot be read, or the output not be written.
-        UsageError: an argument is wrong, or another run is making this output.
+        UsageError: an argument is wrong, or another run works on this output.
         WeightsError: a recognizer's weights are missing.
         MissingExtraError: the extra "video" is not installed.
 

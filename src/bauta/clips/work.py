@@ -11,18 +11,18 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from bauta.clips.carrying import Done
-from bauta.errors import MediaError, UsageError
-from bauta.media.atomic import atomic_write, writing
+from bauta.errors import MediaError
+from bauta.media.atomic import LOCK, atomic_write, claimed, writing
 from bauta.optimisation import Found
 from bauta.plain import build, table_of
 
@@ -31,7 +31,6 @@ _SAID = ("kind", "steps", "spared", "reached")
 #: Frames of a piece.
 _FRAMES = 8
 _KEY = "fingerprint"
-_LOCK = "lock"
 _BLOCK = 1 << 20
 
 
@@ -69,7 +68,7 @@ class Work:
 
         Raises:
             MediaError: the system refuses the folder, or something else has its name.
-            UsageError: another run is making this output.
+            UsageError: another run works on this output.
 
         """
         self.folder = output.with_name(f".{output.name}.bauta-work")
@@ -77,14 +76,11 @@ class Work:
         self._loaded: tuple[int, dict[tuple[int, int], Done]] = (-1, {})
         self._new: dict[tuple[int, int], Done] = {}
         self.resumed = 0
-        self._lock = FileLock(self.folder / _LOCK, timeout=0, mode=0o600)
-        with writing(self.folder):
-            self._claim(output)
-            try:
-                self._open(key)
-            except BaseException:
-                self.close()
-                raise
+        with writing(self.folder), ExitStack() as held:
+            self._check()
+            held.enter_context(claimed(self.folder, name=output, secret=True))
+            self._open(key)
+            self._held = held.pop_all()
         self._first = self.resumed
 
     def __enter__(self) -> Self:
@@ -95,7 +91,7 @@ class Work:
 
     def close(self) -> None:
         """Let another run go on with what is there."""
-        self._lock.release()
+        self._held.close()
 
     def get(self, index: int, number: int) -> Done | None:
         """What was done to a face in a frame by an earlier run."""
@@ -142,23 +138,14 @@ class Work:
     def _file(self, first: int) -> Path:
         return self.folder / f"{first:09d}.safetensors"
 
-    def _claim(self, output: Path) -> None:
-        """Take the folder; only what a run of Bauta has begun is taken over."""
-        folder = self.folder
-        if not folder.is_symlink():
-            folder.mkdir(mode=0o700, exist_ok=True)
-        names = {path.name for path in folder.iterdir()}
-        if folder.is_symlink() or (names and names.isdisjoint({_KEY, _LOCK})):
+    def _check(self) -> None:
+        """Only what a run of Bauta has begun is taken over."""
+        there = {path.name for path in self.folder.iterdir()} if self.folder.exists() else set()
+        if self.folder.is_symlink() or (there and there.isdisjoint({_KEY, LOCK})):
             raise MediaError(
-                f"{folder} is in the way, and no work of Bauta's: remove it, or choose another "
-                "output name"
+                f"{self.folder} is in the way, and no work of Bauta's: remove it, or choose "
+                "another output name"
             )
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise UsageError(
-                f"another run is making {output}: wait for it, or choose another output name"
-            ) from error
 
     def _open(self, key: str) -> None:
         mark = self.folder / _KEY

@@ -126,14 +126,17 @@ def locked(path: str | os.PathLike[str], *, patience: float = 60.0) -> Iterator[
 
 
 @contextlib.contextmanager
-def claimed(folder: str | os.PathLike[str], *, name: object = None) -> Iterator[None]:
+def claimed(
+    folder: str | os.PathLike[str], *, name: object = None, secret: bool = False
+) -> Iterator[None]:
     """Hold a folder of a long run for this process alone; the folder is made.
 
     The lock is a file in it, which stays; the system gives it free when its holder dies.
 
     Args:
         folder: the folder.
-        name: what to call it in messages; None: as it is.
+        name: what is being made there, for messages; None: the folder itself.
+        secret: let nobody but its owner look into the folder, if it is made.
 
     Raises:
         UsageError: another run works there.
@@ -141,15 +144,14 @@ def claimed(folder: str | os.PathLike[str], *, name: object = None) -> Iterator[
 
     """
     place = Path(folder)
-    lock = FileLock(place / LOCK, timeout=0)
+    lock = FileLock(place / LOCK, timeout=0, mode=0o600 if secret else 0o644)
     with writing(place):
-        place.mkdir(parents=True, exist_ok=True)
+        place.mkdir(0o700 if secret else 0o777, parents=True, exist_ok=True)
         try:
             lock.acquire()
         except Timeout as error:
             raise UsageError(
-                f"another run works in {name or place}: wait for it, or choose another output "
-                "folder"
+                f"another run works on {name or place}: wait for it, or choose another output"
             ) from error
     try:
         yield

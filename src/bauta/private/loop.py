@@ -40,15 +40,7 @@ from bauta.recognizers.networks.families import build_network
 from bauta.recognizers.networks.masked import MaskedNetwork
 from bauta.training.faceset import FaceSet
 from bauta.training.losses import MarginHead
-from bauta.training.running import (
-    agreed,
-    append_row,
-    decay_groups,
-    keeping,
-    launched,
-    run_folder,
-    warm_cosine,
-)
+from bauta.training.running import agreed, append_row, decay_groups, keeping, launched, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.teachers import to_tensor
 
@@ -200,8 +192,7 @@ def train_private(
             f"training needs at least two people and a batch of {recipe.batch} faces, got "
             f"{len(data.faces)} of {len(data.faces.identities)}"
         )
-    fabric = launched(accelerator, devices, precision, recipe.seed)
-    with run_folder(folder, fabric):
+    with launched(folder, accelerator, devices, precision, recipe.seed) as fabric:
         run = _prepared(recipe, data, secret, folder, fabric)
         _run_on(run, minutes, progress)
     return run.network.eval()

@@ -33,15 +33,7 @@ from bauta.training.faceset import FaceSet
 from bauta.training.model import Model
 from bauta.training.pairs import pair_similarities
 from bauta.training.recipe import Recipe
-from bauta.training.running import (
-    agreed,
-    append_row,
-    decay_groups,
-    keeping,
-    launched,
-    run_folder,
-    warm_cosine,
-)
+from bauta.training.running import agreed, append_row, decay_groups, keeping, launched, warm_cosine
 from bauta.training.seeds import seed_of
 from bauta.training.start import fit_last_layer
 from bauta.training.teachers import to_tensor
@@ -149,8 +141,7 @@ def train(
 
     """
     _check(recipe, data)
-    fabric = launched(accelerator, devices, precision, recipe.seed)
-    with run_folder(folder, fabric):
+    with launched(folder, accelerator, devices, precision, recipe.seed) as fabric:
         run = _prepare(recipe, data, folder, fabric)
         _run_on(run, minutes, progress)
     return run.average.eval()

@@ -21,11 +21,16 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def launched(accelerator: str, devices: int, precision: str, seed: int) -> Fabric:
-    """Lightning Fabric on its devices, seeded.
+@contextmanager
+def launched(
+    folder: Path, accelerator: str, devices: int, precision: str, seed: int
+) -> Iterator[Fabric]:
+    """Yield Lightning Fabric on its devices, seeded, with the run's folder held for this run.
 
     Raises:
         MissingExtraError: it is not installed.
+        UsageError: another run works in the folder.
+        MediaError: the folder cannot be written.
 
     """
     try:
@@ -35,7 +40,9 @@ def launched(accelerator: str, devices: int, precision: str, seed: int) -> Fabri
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]  # a plain word
     fabric.launch()
     fabric.seed_everything(seed, verbose=False)
-    return fabric
+    # Of several processes the first one writes there.
+    with claimed(folder) if fabric.is_global_zero else nullcontext():
+        yield fabric
 
 
 def agreed(fabric: Fabric, mine: bool) -> bool:
@@ -92,19 +99,6 @@ def read_rows(file: Path) -> list[dict[str, str]]:
     if any(None in row or None in row.values() for row in rows):
         raise damaged(file, "its rows differ in length")
     return rows
-
-
-@contextmanager
-def run_folder(folder: Path, fabric: Fabric) -> Iterator[None]:
-    """Hold a run's folder for the processes of this run, the first of which writes there.
-
-    Raises:
-        UsageError: another run works there.
-        MediaError: the folder cannot be written.
-
-    """
-    with claimed(folder) if fabric.is_global_zero else nullcontext():
-        yield
 
 
 @contextmanager
